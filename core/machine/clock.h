@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// The clock of all latencies: the processor's time-stamp counter where it is invariant, otherwise the
+// system's monotonic clock. It knows its own cost and granularity.
+#ifndef READYQ_MACHINE_CLOCK_H
+#define READYQ_MACHINE_CLOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#define CLOCK_FIXED_BITS 32
+
+// Set once by clock_calibrate, read by everyone afterwards.
+struct clock_facts {
+    const char *source;    // "rdtscp", "cntvct" or "clock_gettime"
+    uint64_t ns_fixed;     // ns per tick, in units of 2^-CLOCK_FIXED_BITS
+    double ns_per_tick;    // 1 where the system's clock is read
+    double cost_ns;        // of one read, median of many
+    double granularity_ns; // smallest step seen between two different readings
+    bool counter;          // whether clock_ticks reads the processor's counter
+};
+
+extern struct clock_facts clock_facts;
+
+// Whether the counter may be the clock: it runs at one rate in every power state (`invariant`), and the kernel,
+// which watches it and compares it between processors, keeps its own time by it (`clocksource`, as sysfs names
+// it; NULL: not known). Pure.
+bool clock_counter_trusted(bool invariant, const char *clocksource);
+
+// Takes about 20 ms. Once, by main, before any other thread.
+void clock_calibrate(void);
+
+static inline uint64_t clock_system_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+// A reading. Any thread; readings of different threads compare where the counter is synchronised between
+// processors, which clock_calibrate requires before it chooses the counter. Earlier reads and writes of the
+// program are done before it is taken.
+static inline uint64_t clock_ticks(void)
+{
+#if defined(__x86_64__)
+    if (__builtin_expect(clock_facts.counter, 1)) {
+        unsigned processor;
+        return __builtin_ia32_rdtscp(&processor);
+    }
+#elif defined(__aarch64__)
+    if (__builtin_expect(clock_facts.counter, 1)) {
+        uint64_t ticks;
+        __asm__ volatile("isb; mrs %0, cntvct_el0" : "=r"(ticks)::"memory");
+        return ticks;
+    }
+#endif
+    return clock_system_ns();
+}
+
+// Length of an interval between two readings, in whole ns, rounded down: one multiplication, for hot paths.
+static inline uint64_t clock_whole_ns(uint64_t ticks)
+{
+    return (uint64_t)(((unsigned __int128)ticks * clock_facts.ns_fixed) >> CLOCK_FIXED_BITS);
+}
+
+// Length of an interval between two readings, in ns.
+static inline double clock_ns(uint64_t ticks)
+{
+    return (double)ticks * clock_facts.ns_per_tick;
+}
+
+// Ticks in an interval of `ns`.
+static inline uint64_t clock_ticks_in(double ns)
+{
+    return (uint64_t)(ns / clock_facts.ns_per_tick);
+}
+
+// Keeps the calling thread busy for `ticks`, by the clock.
+static inline void clock_spin(uint64_t ticks)
+{
+    const uint64_t start = clock_ticks();
+    while (clock_ticks() - start < ticks) {}
+}
+
+#endif

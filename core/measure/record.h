@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// The record of one run. One table of fields makes the JSON record, the CSV header and the data dictionary.
+#ifndef READYQ_MEASURE_RECORD_H
+#define READYQ_MEASURE_RECORD_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "core/fault.h"
+#include "core/machine/environment.h"
+#include "core/measure/histogram.h"
+
+// Grows with every change to a file's columns; columns are only ever appended.
+#define RECORD_SCHEMA_VERSION 1u
+
+// "Not measured", "does not apply": an empty cell in CSV, absent in JSON; never 0.
+#define RECORD_ABSENT UINT64_MAX
+#define RECORD_ABSENT_F64 ((double)__builtin_nan(""))
+
+#define RECORD_STAGES_MAX 6
+
+// One latency stage of the run.
+struct record_stage {
+    const char *name;                  // "job_queue", "service", "ready_queue", "total", "enqueue", ...
+    const struct histogram *histogram; // of ns
+};
+
+// All members in the order of the columns of throughput.csv; the meaning of each stands in record_fields (record.c).
+// Texts are owned by whoever filled them in; NULL is absent.
+struct record {
+    const char *plan_hash, *cell_id, *run_id;
+    uint64_t block, order, attempt;
+    const char *arm, *status, *exit_reason;
+    const char *verdict, *verdict_detail, *checks;
+    const char *machine, *commit, *build, *compiler, *started;
+    const char *workload, *workload_params, *queue, *queue_params;
+    const char *pool, *pool_params, *job_queue, *job_queue_params, *ready_queue, *ready_queue_params;
+    const char *dispatch, *optional_ops, *allocator, *pin, *cpus;
+    uint64_t cpus_allowed, threads, producers, consumers, schedulers, workers;
+    uint64_t oversubscribed; // 0 or 1
+    uint64_t seed, warmup_ns, duration_ns, window_ns, window_skew_ns;
+    uint64_t operations;
+    double throughput_ops_per_s;
+    uint64_t operations_failed, thread_operations_min, thread_operations_max;
+    double fairness;
+    uint64_t cpu_user_ns, cpu_system_ns, switches_voluntary, switches_involuntary, steal_ns, peak_rss_bytes;
+    uint64_t allocations, wakes, parks;
+    uint64_t items_total, items_lost, items_duplicated, items_reordered;
+    double clock_cost_ns, clock_granularity_ns;
+    double sentinel_before_ns, sentinel_after_ns;
+
+    // Not columns of throughput.csv.
+    struct record_stage stages[RECORD_STAGES_MAX]; // ends early with a NULL name
+    const struct environment *environment;         // JSON only
+};
+
+// Makes every field absent.
+void record_clear(struct record *record);
+
+// The record as one line of JSON with "latency" (summary and bins per stage) and "environment" inside. 0 or -errno.
+int record_write_json(const struct record *record, FILE *out);
+
+// Appends this run to throughput.csv, latency.csv and histogram.csv in `directory`, which is made if missing;
+// a file that is missing gets its header. Refuses (-EINVAL) a file whose header is not this schema's. Either a
+// run's rows are complete in all three, or the files are as they were before. 0, or -errno and a sentence.
+int record_write_csv(const struct record *record, const char *directory, struct fault *fault);
+
+// Before measuring: refuses what record_write_csv would refuse of `directory`, which is made if missing.
+int record_check_csv(const char *directory, struct fault *fault);
+
+// The dictionary of all three files, as a Markdown table each, and as JSON ({"throughput.csv": [{"name", "type",
+// "unit", "better", "help"}, ...], ...}).
+void record_write_dictionary(FILE *out);
+int record_write_fields_json(FILE *out);
+
+#endif

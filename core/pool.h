@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// The pool contract: all that a pool workload sees of an asynchronous thread pool, ours or another runtime's.
+//
+// A scheduler thread submits a job; an async worker runs its `invoke`; the finished job comes home to the
+// scheduler that submitted it, where `ready` runs inside pass or wait. Plain C that is also valid C++17.
+#ifndef READYQ_POOL_H
+#define READYQ_POOL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/fault.h"
+#include "core/param.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define POOL_ABI_VERSION 1u
+
+struct pool; // each pool's own
+struct queue_choice;
+struct topology;
+
+// What a pool promises. A workload that needs more is refused.
+struct pool_traits {
+    bool keys;                   // jobs of one key are invoked in the order submitted
+    bool completes_on_submitter; // `ready` runs on the scheduler that submitted
+    bool takes_queues;           // its job and ready queues are plug-ins
+    uint64_t job_capacity;       // jobs that may wait; 0 = unbounded. A full pool answers -EAGAIN
+};
+
+// What the run gives a pool to start with. Everything outlives the pool.
+struct pool_setup {
+    unsigned schedulers;                    // threads that will attach, numbered from 0
+    unsigned workers;                       // async threads to start
+    const struct queue_choice *job_queue;   // NULL unless traits.takes_queues
+    const struct queue_choice *ready_queue; // likewise
+    const struct topology *topology;        //
+    const int *scheduler_cpus;              // per scheduler, where the run pins it; negative: nowhere
+    const int *worker_cpus;                 // per worker, where the pool must pin it; negative: nowhere
+    uint64_t seed;                          //
+};
+
+// Counted since start, over all threads; UINT64_MAX where a pool does not count. Exact once stopped.
+struct pool_statistics {
+    uint64_t submitted; // jobs taken
+    uint64_t invoked;   //
+    uint64_t completed; // `ready` has run
+    uint64_t refused;   // submit answered -EAGAIN
+    uint64_t wakes;     // sleeping threads woken through the kernel
+    uint64_t parks;     // times that a thread went to sleep in the kernel
+};
+
+// What a scheduler is asked to do when nothing is left to pass.
+enum pool_more { POOL_NOTHING = 0, POOL_MORE = 1 };
+
+struct pool_ops {
+    uint32_t abi_version;       // POOL_ABI_VERSION
+    const char *name;           //
+    const char *summary;        // one line for `readyq list`
+    const char *source;         // where the design comes from; a library's name and version
+    struct pool_traits traits;  //
+    const struct param *params; // ends with PARAM_END; never NULL
+    size_t config_size;         // of the struct that `params` fill
+
+    // Required. Starts the workers and waits until they are ready. By main. `config` is valid during the call
+    // only. 0 and *pool, or a negative errno and a sentence, with nothing left behind.
+    int (*start)(struct pool **pool, const struct pool_setup *setup, const void *config, struct fault *fault);
+
+    // Required. Makes the calling thread scheduler `scheduler`; once for each number. 0 or a negative errno.
+    int (*attach)(struct pool *pool, unsigned scheduler);
+
+    // Required. By that scheduler's thread. invoke(data) runs once on a worker, then ready(data) once on this
+    // thread, inside pass or wait. With a key, jobs of equal *key are invoked in the order submitted, and *key
+    // becomes the number of the worker queue chosen; NULL: round robin. Returns the job's id (> 0), or -EAGAIN
+    // (full: pass and try again), -ENOMEM or -ESHUTDOWN (the pool is stopping); then neither callback runs.
+    // `ready` may itself submit.
+    long (*submit)(struct pool *pool, unsigned scheduler, unsigned *key, void (*invoke)(void *data),
+                   void (*ready)(void *data), void *data);
+
+    // Required. By that scheduler's thread, often: runs `ready` of a bounded number of jobs that came home, and
+    // the pool's own housekeeping. POOL_MORE: call again before sleeping.
+    enum pool_more (*pass)(struct pool *pool, unsigned scheduler);
+
+    // Required. By that scheduler's thread, with jobs in flight: sleeps until there may be something to pass. May
+    // return early.
+    void (*wait)(struct pool *pool, unsigned scheduler);
+
+    // Required. Ends attach, by the same thread, after consuming what it still has in flight.
+    void (*detach)(struct pool *pool, unsigned scheduler);
+
+    // Required. Refuses further jobs, lets every job finish, joins the workers and frees the pool. By main, after
+    // or while the schedulers detach. `statistics` (may be NULL) receives the final counts. Returns 0, or a
+    // negative errno and a sentence when something was lost or leaked (the pool is gone all the same).
+    int (*stop)(struct pool *pool, struct pool_statistics *statistics, struct fault *fault);
+
+    // Required. Counts so far, roughly, while running. Any thread.
+    void (*statistics)(struct pool *pool, struct pool_statistics *statistics);
+};
+
+// One line of peers/list.def.
+struct pool_entry {
+    const char *name;
+    const char *package;        // Debian package that it needs, or NULL
+    const struct pool_ops *ops; // NULL: not built, for want of `package`
+};
+
+// Every listed pool; ends with an entry whose name is NULL.
+extern const struct pool_entry pool_list[];
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

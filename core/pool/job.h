@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// One asynchronous call on its way: from the submitter through a job queue to a worker, and home through a ready
+// queue. One record carries it all the way, allocated and freed on the scheduler's side.
+#ifndef READYQ_POOL_JOB_H
+#define READYQ_POOL_JOB_H
+
+#include <stdint.h>
+
+#include "core/sync/garbage.h"
+
+struct port_data_lock;
+struct driver_handle;
+
+// No port: a job with it ends the worker that takes it.
+#define PORT_NONE UINT64_C(0)
+
+// What the submitter asks for.
+struct job_call {
+    uint64_t port;              // what the job belongs to, looked up again when it has come home
+    void (*invoke)(void *data); // on a worker, with no lock held
+    void (*ready)(void *data);  // for the driver of the pool's own ports; other drivers have a callback of their own
+    void (*free)(void *data);   // in place of the driver's callback, when port or callback is gone; may be NULL
+    void *data;
+};
+
+// Belongs to one thread at a time, and is handed on by the queues.
+struct job {
+    struct job_call call;
+    long id;                          // > 0
+    unsigned scheduler;               // to whose ready queue it goes home
+    struct port_data_lock *data_lock; // a reference, NULL: the port has none
+    struct driver_handle *driver;     // a reference, NULL: the driver can't be unloaded
+    union {
+        void *element;                // until a worker has it: of the ready queue, prepared by the submitter
+        struct garbage_chain garbage; // from then on: dead elements of that worker's job queue
+    } cargo;
+};
+
+#endif

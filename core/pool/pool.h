@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// The pool of the originals, as its own parts see it; its users see core/pool.h. One block of memory holds it:
+// this header, the workers, the schedulers and the external submitters, each on lines of its own.
+//
+// Lifetime: created by main, then the workers (each makes its own job queue and checks in), then the schedulers
+// attach. stop closes submission, waits until nobody is inside submit, lets the workers drain and the
+// schedulers consume, and frees it all when the last has left.
+#ifndef READYQ_POOL_POOL_H
+#define READYQ_POOL_POOL_H
+
+#include <stdint.h>
+
+#include "core/pool.h"
+#include "core/pool/port.h"
+#include "core/queue_client.h"
+#include "core/sync/atomic.h"
+#include "core/sync/event.h"
+
+#define POOL_WORKERS_MAX 1024u
+
+struct allocator;
+struct elements;
+struct progress;
+struct scheduler;
+struct submitter;
+struct worker;
+
+// The originals' compile-time switches and constants as options.
+enum pool_elements { POOL_ELEMENTS_PREPARED, POOL_ELEMENTS_WORKER };
+enum pool_freeing { POOL_FREEING_DEFERRED, POOL_FREEING_AUTOMATIC };
+
+struct erts_pool_config {
+    uint64_t ready_lock; // enum lock_kind
+    uint64_t elements;   // enum pool_elements
+    uint64_t freeing;    // enum pool_freeing
+    uint64_t ready_limit;
+    uint64_t worker_spin_ns;
+    uint64_t scheduler_spin_ns;
+    uint64_t stack_kilowords;
+};
+
+// What the contract has no word for. All zero: as the contract has it.
+struct pool_extras {
+    struct allocator *allocator; // NULL: memory_system
+    unsigned ports;              // that can be open beside each scheduler's default one
+    unsigned externals;          // submitting threads that are no schedulers
+    bool threadless;             // starts no workers: the caller opens, steps and closes them itself
+};
+
+struct pool {
+    struct pool_setup setup;
+    struct erts_pool_config config;
+    struct allocator *allocator;
+    size_t bytes;
+    struct queue_env env; // of all its queues, but for whom to notify
+    unsigned worker_count, scheduler_count, external_count;
+    struct worker *workers;
+    struct scheduler *schedulers;
+    struct submitter *externals;
+    struct queue_client *clients; // of all producers, handed out to them
+    struct progress *progress;
+    struct elements *elements; // NULL: the queues use none
+    struct port_table ports;
+    _Atomic uint32_t closing;       // submit is refused
+    _Atomic uint32_t workers_ended; // nothing more comes home
+
+    _Atomic unsigned long last_id ALIGNED_LINE;
+
+    struct event event ALIGNED_LINE; // main waits for the others
+    _Atomic uint32_t checked_in;     // workers that are ready, or failed
+    _Atomic uint32_t workers_alive;
+    _Atomic uint32_t attached; // schedulers and externals
+    _Atomic uint32_t leaving;  // of those, still touching the pool
+    _Atomic uint32_t externals_attached;
+};
+
+// The driver of default ports: runs the job's own `ready`.
+extern const struct driver pool_driver;
+
+// 0 and *pool with its workers ready, or a negative errno and a sentence. By main.
+int pool_create(struct pool **pool, const struct pool_setup *setup, const struct erts_pool_config *config,
+                const struct pool_extras *extras, struct fault *fault);
+
+// The two halves without threads (build.c). pool_release gives back whatever there is, and returns the number of
+// elements that never came back.
+int pool_build(struct pool **pool, const struct pool_setup *setup, const struct erts_pool_config *config,
+               const struct pool_extras *extras, struct fault *fault);
+uint64_t pool_release(struct pool *pool);
+
+// As pool_ops.stop; not from a callback. A caller that is attached itself is detached on the way.
+int pool_stop(struct pool *pool, struct pool_statistics *statistics, struct fault *fault);
+void pool_statistics(struct pool *pool, struct pool_statistics *statistics);
+
+// Every thread that attaches calls pool_enter first (0, or -ESHUTDOWN) and pool_leave last, after which the pool
+// may be gone.
+int pool_enter(struct pool *pool);
+void pool_leave(struct pool *pool);
+
+// By each worker, once.
+void pool_check_in(struct pool *pool);
+
+// Zeroed; NULL: no memory.
+struct job *pool_alloc_job(struct pool *pool);
+void pool_free_job(struct pool *pool, struct job *job);
+
+// NUMA node of the processor that thread `index` is pinned to by `cpus` (may be NULL); negative: unknown.
+int pool_node(const struct pool *pool, const int *cpus, unsigned index);
+
+// Counts one. The counter has one writer.
+static inline void pool_count(_Atomic uint64_t *counter)
+{
+    at_store_rlx(counter, at_load_rlx(counter) + 1);
+}
+
+#endif

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// A ready queue: the way home. Workers put finished jobs in, and the scheduler that it belongs to takes them out
+// and completes them.
+//
+// The lock around the workers' enqueue is not for safety. It puts workers to sleep during a blast of completions,
+// where they would otherwise burn processors on each other's compare-and-swaps and slow the schedulers down.
+//
+// A bounded queue may be full. A worker then leaves its event's address, looks once more, and parks; the scheduler
+// wakes all that wait when it has made room. All, and not as many as there is room for: a woken worker may have
+// found room by itself a moment before, and would swallow the wake that another one needs.
+#ifndef READYQ_POOL_READY_H
+#define READYQ_POOL_READY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/pool/job.h"
+#include "core/queue_client.h"
+#include "core/sync/atomic.h"
+#include "core/sync/lock.h"
+
+struct pool;
+struct worker;
+
+struct ready_queue {
+    struct lock lock; // of enqueueing workers; LOCK_NONE if the option says so
+
+    struct pool *pool ALIGNED_LINE; // not written after start
+    struct queue queue;
+    unsigned limit; // completions a check
+
+    _Atomic uint32_t crowded ALIGNED_LINE; // a worker may be waiting for room
+
+    struct queue_client consumer ALIGNED_LINE; // the scheduler's own from here on
+    struct garbage_chain garbage;              // that came home with jobs
+    unsigned retries;                          // checks in a row that met an enqueue in flight
+    _Atomic uint64_t completed;                // `ready` or `free` has run
+};
+
+// By main, before any worker. 0, or a negative errno and a sentence. `env` tells whom to notify.
+int ready_open(struct ready_queue *ready, struct pool *pool, const struct queue_choice *choice,
+               const struct queue_env *env, struct fault *fault);
+void ready_close(struct ready_queue *ready);
+
+// By a worker, through its own client: sends a finished job home, under the lock. Returns as queue_enqueue_prepared;
+// once it returned QUEUE_OK the job is somebody else's.
+int ready_enqueue(struct ready_queue *ready, struct queue_client *client, void *element, struct job *job);
+
+// By a worker, after QUEUE_FULL and event_reset(&worker->room): from now on room made is announced to it. It must
+// try once more before it waits.
+void ready_await_room(struct ready_queue *ready, struct worker *worker);
+
+// By the scheduler: completes up to `limit` jobs, then frees one step of garbage. True: the limit was reached, or
+// an enqueue in flight hides more.
+bool ready_check(struct ready_queue *ready);
+
+// By the scheduler, with nothing more to complete: one step of reclamation. QUEUE_NEED_PROGRESS: not before *progress.
+enum queue_clean_state ready_clean(struct ready_queue *ready, uint64_t *progress);
+
+#endif

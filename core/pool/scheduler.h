@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// The scheduler's side of the pool: told by workers through a word of flags, it completes what came home,
+// reclaims, and sleeps without losing a wake.
+//
+// All that may end its sleep is in one word, and each side changes it by a read-modify-write: either the worker
+// finds the sleeper's flag and sets the event, or the scheduler finds the worker's flag and does not sleep.
+#ifndef READYQ_POOL_SCHEDULER_H
+#define READYQ_POOL_SCHEDULER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/pool.h"
+#include "core/pool/ready.h"
+#include "core/pool/submit.h"
+#include "core/sync/atomic.h"
+#include "core/sync/event.h"
+#include "core/sync/progress.h"
+
+enum scheduler_flag {
+    SCHEDULER_READY = 1,    // something came home since the last look
+    SCHEDULER_PROGRESS = 2, // the progress asked for has been reached
+    SCHEDULER_SLEEPING = 4, // whoever sets one of the others must set the event
+};
+
+struct scheduler {
+    _Atomic uint32_t flags ALIGNED_LINE;
+    struct event event;
+    struct ready_queue ready;
+    struct submitter submitter;
+
+    struct pool *pool ALIGNED_LINE; // the scheduler's own from here on
+    unsigned index;
+    _Atomic uint32_t taken;           // some thread is or was this scheduler
+    struct progress_thread *progress; // NULL while not attached
+    uint64_t port;                    // its default port, for callers that know of none
+    bool clean_due;                   // the ready queue has something to reclaim
+    bool clean_blocked;               // but not before `clean_progress`
+    uint64_t clean_progress;
+    bool caches_elements;
+    _Atomic uint64_t parks;
+};
+
+// The queue's notify: something came home. Any thread.
+void scheduler_notify(void *scheduler);
+
+// Makes the calling thread this scheduler. 0 or a negative errno.
+int scheduler_attach(struct scheduler *scheduler);
+
+// One round of housekeeping: progress, then what came home (up to the limit), then reclamation.
+enum pool_more scheduler_pass(struct scheduler *scheduler);
+
+// Sleeps until there is something to pass; spins for a while first.
+void scheduler_wait(struct scheduler *scheduler);
+
+// Consumes what is in flight, then ends attach. The pool may be gone when it returns.
+void scheduler_detach(struct scheduler *scheduler);
+
+#endif

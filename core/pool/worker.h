@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// An async worker: runs jobs from its own queue and sends them home. It never frees a job, and frees elements of
+// its queue only when it has nothing better to do: the dead ones travel home inside the next job.
+//
+// Its thread only loops over worker_step, which never blocks and says what to do next. Tests call it directly.
+#ifndef READYQ_POOL_WORKER_H
+#define READYQ_POOL_WORKER_H
+
+#include <stdint.h>
+
+#include "core/fault.h"
+#include "core/pool/job.h"
+#include "core/queue_client.h"
+#include "core/sync/atomic.h"
+#include "core/sync/event.h"
+#include "core/sync/progress.h"
+#include "core/sync/thread.h"
+
+struct pool;
+struct ready_queue;
+
+enum worker_next {
+    WORKER_RAN,     // ran a job, and it is on its way home
+    WORKER_AGAIN,   // there may be more to do at once
+    WORKER_RETRY,   // an operation of another thread is in the way, or memory is short
+    WORKER_SLEEP,   // wait for `event`, which was reset before the last look
+    WORKER_NO_ROOM, // wait for `room`, likewise: the ready queue is full
+    WORKER_STOP,    // told to stop, and nothing is left; or took a job without a port
+};
+
+struct worker {
+    struct event event; // a job, progress, or the order to stop
+    struct event room;  // in the ready queue awaited; apart, since an event serves one purpose
+
+    struct pool *pool ALIGNED_LINE; // not written once all are ready
+    unsigned index;
+    struct queue jobs;          // made by the worker itself
+    struct queue_client *ready; // one a scheduler
+    _Atomic uint32_t draining;  // no more jobs will come: stop when there are none
+    _Atomic(struct ready_queue *) awaited;
+
+    struct queue_client consumer ALIGNED_LINE; // the worker's own from here on
+    struct progress_thread *progress;          // NULL while not open
+    struct garbage_chain saved;                // collected while idle, in the hope of a job to carry it
+    struct job *done;                          // invoked, and not yet sent home
+    void *done_element;                        // for its way home
+    bool caches_elements;
+    _Atomic uint64_t invoked;
+    _Atomic uint64_t parks;
+
+    struct thread thread ALIGNED_LINE;
+    int error; // of worker_open; published by the check-in
+    struct fault fault;
+};
+
+// By the worker's thread: makes its queue and attaches it everywhere. 0, or a negative errno (worker->fault may say
+// more); worker_close is due in any case.
+int worker_open(struct worker *worker);
+void worker_close(struct worker *worker);
+
+// Takes one job, or does one step of reclamation, or finds that there is nothing to do.
+enum worker_next worker_step(struct worker *worker);
+
+// The thread: opens, checks in, loops, closes.
+void worker_main(void *worker);
+
+// Any thread: no more jobs will be submitted to this worker.
+void worker_drain(struct worker *worker);
+
+#endif

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+// `readyq list`: which plug-ins there are. For people as tables, for scripts as one JSON object.
+#include <errno.h>
+#include <string.h>
+
+#include "core/registry.h"
+#include "core/run/commands.h"
+#include "core/run/params.h"
+#include "core/run/table.h"
+#include "core/run/traits.h"
+
+enum kind { KIND_QUEUES, KIND_WORKLOADS, KIND_POOLS, KINDS };
+
+static const char *const kind_names[] = {"queues", "workloads", "pools"};
+
+struct wish {
+    bool wanted[KINDS];
+    bool json;
+};
+
+static void headings(struct table *table, const char *const *names)
+{
+    for (unsigned i = 0; i < table->columns; i++)
+        table_cell(table, "%s", names[i]);
+}
+
+static void queue_note(const struct queue_entry *entry, const struct queue_traits *traits, char *note, size_t size)
+{
+    note[0] = '\0';
+    if (!entry->ops)
+        snprintf(note, size, "not built: needs the package %s", entry->package);
+    else if (entry->alias_of)
+        snprintf(note, size, "is %s:%s", entry->alias_of, entry->presets);
+    else if (traits->baseline)
+        snprintf(note, size, "baseline: no queue, only a ceiling");
+}
+
+static int queue_row(struct table *table, const struct queue_entry *entry, struct fault *fault)
+{
+    struct queue_choice choice = {0};
+    if (entry->ops && queue_choice_parse(&choice, entry->name, fault) != 0)
+        return -EINVAL;
+    struct trait_text traits[TRAITS_MOST + 1];
+    traits_of_queue(&choice.traits, traits);
+    table_cell(table, "%s", entry->name);
+    for (unsigned i = 0; i + 2 < table->columns; i++)
+        table_cell(table, "%s", entry->ops ? traits[i].value : "-");
+    char note[160];
+    queue_note(entry, &choice.traits, note, sizeof note);
+    table_cell(table, "%s", note);
+    queue_choice_fini(&choice);
+    return 0;
+}
+
+static int print_queues(struct fault *fault)
+{
+    static const char *const names[] = {"queue",   "producers", "consumers", "capacity",    "order",
+                                        "enqueue", "dequeue",   "exact",     "reclamation", "note"};
+    struct table table;
+    table_init(&table, sizeof names / sizeof names[0]);
+    headings(&table, names);
+    int result = 0;
+    for (const struct queue_entry *entry = queue_list; entry->name && result == 0; entry++)
+        result = queue_row(&table, entry, fault);
+    const int printed = table_print(&table, stdout, 0);
+    return result == 0 ? printed : result;
+}
+
+static void stages_text(const struct workload_ops *ops, char *buffer, size_t size)
+{
+    size_t used = 0;
+    snprintf(buffer, size, "-");
+    for (unsigned i = 0; i < WORKLOAD_STAGES_MAX && ops->stages[i] && used < size; i++)
+        used += (size_t)snprintf(buffer + used, size - used, "%s%s", used ? ", " : "", ops->stages[i]);
+}
+
+static int print_workloads(void)
+{
+    static const char *const names[] = {"workload", "on a", "counts", "latencies", "summary"};
+    struct table table;
+    table_init(&table, sizeof names / sizeof names[0]);
+    headings(&table, names);
+    for (const struct workload_ops *const *ops = workload_list; *ops; ops++) {
+        char stages[160];
+        stages_text(*ops, stages, sizeof stages);
+        table_cell(&table, "%s", (*ops)->name);
+        table_cell(&table, "%s", (*ops)->subject == WORKLOAD_ON_QUEUE ? "queue" : "pool");
+        table_cell(&table, "%s", (*ops)->operation);
+        table_cell(&table, "%s", stages);
+        table_cell(&table, "%s", (*ops)->summary);
+    }
+    return table_print(&table, stdout, 0);
+}
+
+static int print_pools(void)
+{
+    static const char *const names[] = {"pool", "keys", "completes on", "takes queues", "job capacity", "summary"};
+    struct table table;
+    table_init(&table, sizeof names / sizeof names[0]);
+    headings(&table, names);
+    for (const struct pool_entry *entry = pool_list; entry->name; entry++) {
+        struct trait_text traits[TRAITS_MOST + 1];
+        if (entry->ops)
+            traits_of_pool(&entry->ops->traits, traits);
+        table_cell(&table, "%s", entry->name);
+        for (unsigned i = 0; i + 2 < table.columns; i++)
+            table_cell(&table, "%s", entry->ops ? traits[i].value : "-");
+        if (entry->ops)
+            table_cell(&table, "%s", entry->ops->summary);
+        else
+            table_cell(&table, "not built: needs the package %s", entry->package);
+    }
+    return table_print(&table, stdout, 0);
+}
+
+static const char *const type_names[] = {"u64", "ns", "bool", "choice", "text"};
+
+static json_t *params_json(const struct param *table)
+{
+    json_t *all = json_array();
+    for (const struct param *param = table; param && param->name; param++) {
+        json_t *one = json_pack("{s:s, s:s, s:s, s:s, s:s}", "name", param->name, "type", type_names[param->type],
+                                "default", param->initial, "unit", param->unit, "help", param->help);
+        if (param->type == PARAM_TYPE_U64 || param->type == PARAM_TYPE_NS) {
+            json_object_set_new(one, "min", json_integer((json_int_t)param->min));
+            if (param->max <= INT64_MAX) // JSON's integers end here; no max means that there is none
+                json_object_set_new(one, "max", json_integer((json_int_t)param->max));
+        }
+        if (param->type == PARAM_TYPE_CHOICE) {
+            json_t *choices = json_array();
+            for (const char *const *choice = param->choices; *choice; choice++)
+                json_array_append_new(choices, json_string(*choice));
+            json_object_set_new(one, "choices", choices);
+        }
+        json_array_append_new(all, one);
+    }
+    return all;
+}
+
+static json_t *queue_json(const struct queue_entry *entry, struct fault *fault)
+{
+    json_t *one = json_pack("{s:s, s:b, s:s?, s:s, s:s?}", "name", entry->name, "built", entry->ops != NULL, "alias_of",
+                            entry->alias_of, "presets", entry->presets, "package", entry->package);
+    struct queue_choice choice;
+    if (!entry->ops || queue_choice_parse(&choice, entry->name, fault) != 0)
+        return one;
+    json_object_set_new(one, "summary", json_string(entry->ops->summary));
+    json_object_set_new(one, "source", json_string(entry->ops->source));
+    json_object_set_new(one, "traits", traits_queue_json(&choice.traits));
+    json_object_set_new(one, "params", params_json(entry->ops->params));
+    queue_choice_fini(&choice);
+    return one;
+}
+
+static json_t *workload_json(const struct workload_ops *ops)
+{
+    json_t *stages = json_array();
+    for (unsigned i = 0; i < WORKLOAD_STAGES_MAX && ops->stages[i]; i++)
+        json_array_append_new(stages, json_string(ops->stages[i]));
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "name", ops->name, "summary", ops->summary, "source",
+                     ops->source, "subject", ops->subject == WORKLOAD_ON_QUEUE ? "queue" : "pool", "operation",
+                     ops->operation, "checks", ops->checks, "stages", stages, "params", params_json(ops->params));
+}
+
+static json_t *pool_json(const struct pool_entry *entry)
+{
+    json_t *one =
+        json_pack("{s:s, s:b, s:s?}", "name", entry->name, "built", entry->ops != NULL, "package", entry->package);
+    if (!entry->ops)
+        return one;
+    json_object_set_new(one, "summary", json_string(entry->ops->summary));
+    json_object_set_new(one, "source", json_string(entry->ops->source));
+    json_object_set_new(one, "traits", traits_pool_json(&entry->ops->traits));
+    json_object_set_new(one, "params", params_json(entry->ops->params));
+    return one;
+}
+
+static int print_json(const struct wish *wish, struct fault *fault)
+{
+    json_t *lists[KINDS] = {json_array(), json_array(), json_array()};
+    for (const struct queue_entry *entry = queue_list; entry->name; entry++)
+        json_array_append_new(lists[KIND_QUEUES], queue_json(entry, fault));
+    for (const struct workload_ops *const *ops = workload_list; *ops; ops++)
+        json_array_append_new(lists[KIND_WORKLOADS], workload_json(*ops));
+    for (const struct pool_entry *entry = pool_list; entry->name; entry++)
+        json_array_append_new(lists[KIND_POOLS], pool_json(entry));
+    json_t *all = json_object();
+    for (unsigned i = 0; i < KINDS; i++) {
+        if (wish->wanted[i])
+            json_object_set(all, kind_names[i], lists[i]);
+        json_decref(lists[i]);
+    }
+    const int result = fault->text[0] ? -1 : json_dumpf(all, stdout, JSON_INDENT(2));
+    json_decref(all);
+    fputc('\n', stdout);
+    return result == 0 ? 0 : fault_set(fault, -EIO, "the list can't be written");
+}
+
+static int print_tables(const struct wish *wish, struct fault *fault)
+{
+    const char *between = "";
+    int result = 0;
+    for (unsigned i = 0; i < KINDS && result == 0; i++) {
+        if (!wish->wanted[i])
+            continue;
+        fputs(between, stdout);
+        between = "\n";
+        result = i == KIND_QUEUES ? print_queues(fault) : i == KIND_WORKLOADS ? print_workloads() : print_pools();
+    }
+    return result;
+}
+
+static error_t take_word(int key, char *argument, struct argp_state *state)
+{
+    struct wish *wish = state->input;
+    if (key == 'j') {
+        wish->json = true;
+        return 0;
+    }
+    if (key == ARGP_KEY_NO_ARGS)
+        memset(wish->wanted, true, sizeof wish->wanted);
+    if (key != ARGP_KEY_ARG)
+        return ARGP_ERR_UNKNOWN;
+    for (unsigned i = 0; i < KINDS; i++) {
+        if (strcmp(argument, kind_names[i]) == 0) {
+            wish->wanted[i] = true;
+            return 0;
+        }
+    }
+    argp_error(state, "there is no list of '%s'; known are queues, workloads, pools", argument);
+    return EINVAL;
+}
+
+int command_list(struct command_call *call, struct fault *fault)
+{
+    static const struct argp_option options[] = {
+        {"json", 'j', NULL, 0, "For scripts: one JSON object, with all parameters", 0}, {0}};
+    static const struct argp argp = {.options = options,
+                                     .parser = take_word,
+                                     .args_doc = "[queues] [workloads] [pools]",
+                                     .doc = "Lists the plug-ins and what each promises; without a word, all of them.\v"
+                                            "Examples:\n  readyq list queues\n  readyq list --json"};
+    struct wish wish = {0};
+    const int result = command_words(call, &argp, &wish, fault);
+    if (result != 0)
+        return result;
+    return wish.json ? print_json(&wish, fault) : print_tables(&wish, fault);
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// `readyq run`: one measurement. Whatever can be refused is refused before it starts.
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/machine/clock.h"
+#include "core/run/allocator.h"
+#include "core/run/commands.h"
+#include "core/run/options.h"
+#include "core/run/summary.h"
+
+// Everything that a run needs from its beginning to its last word.
+struct measurement {
+    struct run_request request;
+    struct topology topology;
+    struct run_plan plan;
+    struct environment environment;
+    struct record record;
+    struct run_result result;
+};
+
+static int write_json(const struct record *record, struct fault *fault)
+{
+    const int result = record_write_json(record, stdout);
+    return result == 0 ? 0 : fault_set(fault, result, "the record can't be written: %s", strerror(-result));
+}
+
+// The record goes out even if the files can't be written: it may be all that is left of the run.
+static int report(const struct measurement *all, struct fault *fault)
+{
+    const char *csv = all->request.csv;
+    const int files = csv ? record_write_csv(&all->record, csv, fault) : 0;
+    const int json = write_json(&all->record, fault);
+    if (!all->request.quiet)
+        summary_print(&all->record, all->request.options.workload->operation, files == 0 ? csv : NULL, stderr);
+    return files == 0 ? json : files;
+}
+
+static int measure(struct measurement *all, struct command_call *call, struct fault *fault)
+{
+    const int outcome = run_execute(&all->plan, &all->record, &all->result, fault);
+    if (outcome < 0)
+        return outcome;
+    const char *reason = all->record.exit_reason;
+    call->leave_at_once = outcome != 0 && reason && strcmp(reason, "stuck") == 0;
+    const int reported = report(all, fault);
+    // A stuck run's threads still use what it owns.
+    if (!call->leave_at_once)
+        run_result_free(&all->result);
+    if (reported != 0)
+        return reported;
+    return outcome == 0 ? EXIT_DONE : EXIT_INCORRECT;
+}
+
+static int describe_and_measure(struct measurement *all, struct command_call *call, struct fault *fault)
+{
+    clock_calibrate();
+    environment_read(&all->environment, &all->topology);
+    record_clear(&all->record);
+    run_plan_describe(&all->plan, &all->environment, &all->record);
+    return all->request.dry_run ? write_json(&all->record, fault) : measure(all, call, fault);
+}
+
+static int plan_and_measure(struct measurement *all, struct command_call *call, struct fault *fault)
+{
+    all->request.options.show_progress = !all->request.quiet && isatty(STDERR_FILENO);
+    int result = run_plan_make(&all->plan, &all->request.options, &all->topology, fault);
+    if (result != 0)
+        return result;
+    result = all->request.csv && !all->request.dry_run ? record_check_csv(all->request.csv, fault) : 0;
+    if (result == 0)
+        result = describe_and_measure(all, call, fault);
+    if (!call->leave_at_once)
+        run_plan_free(&all->plan);
+    return result;
+}
+
+int command_run(struct command_call *call, struct fault *fault)
+{
+    struct measurement *all = calloc(1, sizeof *all);
+    if (!all)
+        return fault_set(fault, -ENOMEM, "no memory for a run");
+    int result = options_parse(&all->request, call->argc, call->argv, fault);
+    if (result != 0)
+        goto free_memory;
+    result = allocator_ensure(all->request.allocator, call->program_argv, fault);
+    if (result == 0)
+        result = topology_load(&all->topology, NULL, fault);
+    if (result != 0)
+        goto free_options;
+    result = plan_and_measure(all, call, fault);
+    if (call->leave_at_once)
+        return result;
+    topology_unload(&all->topology);
+free_options:
+    options_free(&all->request);
+free_memory:
+    free(all);
+    return result;
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// How many threads this process may have, as far as the system tells beforehand.
+#ifndef READYQ_RUN_LIMITS_H
+#define READYQ_RUN_LIMITS_H
+
+#include <stdint.h>
+
+// No run has more threads than this, whatever the machine allows.
+#define THREADS_MAX 2048u
+
+struct thread_limit {
+    uint64_t threads; // that may be started still
+    const char *name; // what sets it, for the sentence
+};
+
+// The tightest of what applies: our own limit, the user's (RLIMIT_NPROC), the system's (threads-max), and the control
+// group's (pids.max less what is in it). `root` stands before every path of the system's files; "" but in tests.
+struct thread_limit limits_threads(const char *root);
+
+#endif

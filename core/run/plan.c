@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+// Holds what the user chose against the traits of the plug-ins and against the machine, before anything starts.
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/run/limits.h"
+#include "core/run/plan_texts.h"
+#include "core/run/run.h"
+
+// Threads of the run that are in a role of which `wanted` says yes.
+static unsigned count_threads(const struct workload_demand *demand, bool (*wanted)(const struct workload_role *))
+{
+    unsigned threads = 0;
+    for (unsigned r = 0; r < WORKLOAD_ROLES_MAX && demand->roles[r].name; r++)
+        if (wanted(&demand->roles[r]))
+            threads += demand->roles[r].threads;
+    return threads;
+}
+
+static bool any_role(const struct workload_role *role)
+{
+    return role->name != NULL;
+}
+
+static bool role_produces(const struct workload_role *role)
+{
+    return role->produces;
+}
+
+static bool role_consumes(const struct workload_role *role)
+{
+    return role->consumes;
+}
+
+unsigned plan_producers(const struct run_plan *plan)
+{
+    return count_threads(&plan->demand, role_produces);
+}
+
+unsigned plan_consumers(const struct run_plan *plan)
+{
+    return count_threads(&plan->demand, role_consumes);
+}
+
+static int check_queue(const struct run_plan *plan, struct fault *fault)
+{
+    const struct queue_choice *queue = &plan->options->queue;
+    const char *workload = plan->options->workload->name;
+    if (!queue->entry)
+        return fault_set(fault, -EINVAL, "workload %s runs on a queue, and none is given", workload);
+    const struct queue_demand demand = {
+        .what = "queue under test", .producers = plan_producers(plan), .consumers = plan_consumers(plan)};
+    const int result = queue_demand_check(queue, &demand, fault);
+    if (result)
+        return result;
+    const uint64_t items_end = (uint64_t)(demand.producers + 1) << ITEM_PRODUCER_SHIFT;
+    if (queue->traits.reserved_from && queue->traits.reserved_from < items_end)
+        return fault_set(fault, -EINVAL,
+                         "queue %s cannot carry the items of %u producers: it reserves the values from %#llx on",
+                         queue->entry->name, demand.producers, (unsigned long long)queue->traits.reserved_from);
+    if (plan->options->settings.dispatch == RUN_DISPATCH_DIRECT && !queue->entry->ops->loops)
+        return fault_set(fault, -EINVAL, "queue %s has no loops of its own, so that dispatch can only be vtable",
+                         queue->entry->name);
+    return 0;
+}
+
+// Only what holds for every pool; its start knows how many threads share which queue.
+static int check_pool_queue(const struct queue_choice *choice, const char *what, unsigned producers, const char *pool,
+                            struct fault *fault)
+{
+    if (!choice->entry)
+        return fault_set(fault, -EINVAL, "pool %s needs a %s, and none is given", pool, what);
+    const struct queue_demand demand = {.what = what, .producers = producers, .consumers = 1, .must_be_exact = true};
+    return queue_demand_check(choice, &demand, fault);
+}
+
+static int check_pool(const struct run_plan *plan, struct fault *fault)
+{
+    const struct run_options *options = plan->options;
+    const char *workload = options->workload->name;
+    if (!options->pool)
+        return fault_set(fault, -EINVAL, "workload %s runs on a pool, and none is given", workload);
+    const char *pool = options->pool->name;
+    const struct pool_traits *traits = &options->pool->ops->traits;
+    if (plan->demand.needs_keys && !traits->keys)
+        return fault_set(fault, -EINVAL, "workload %s is asked for keys, which pool %s does not have", workload, pool);
+    if (!traits->completes_on_submitter)
+        return fault_set(fault, -EINVAL,
+                         "workload %s needs jobs to complete where they were submitted, which pool %s does not promise",
+                         workload, pool);
+    if (plan->demand.workers == 0)
+        return fault_set(fault, -EINVAL, "workload %s needs at least one worker", workload);
+    if (options->settings.dispatch != RUN_DISPATCH_VTABLE)
+        return fault_set(fault, -EINVAL,
+                         "a pool calls its queues through their tables only, so that dispatch can only be vtable");
+    if (!traits->takes_queues)
+        return 0;
+    const int result = check_pool_queue(&options->job_queue, "job queue", plan->schedulers, pool, fault);
+    return result ? result : check_pool_queue(&options->ready_queue, "ready queue", 1, pool, fault);
+}
+
+static int check_threads(const struct run_plan *plan, struct fault *fault)
+{
+    const uint64_t threads = (uint64_t)plan->threads + plan->demand.workers;
+    const struct thread_limit limit = limits_threads("");
+    if (threads <= limit.threads)
+        return 0;
+    return fault_set(
+        fault, -EAGAIN,
+        "the run needs %llu threads, %u of the workload and %u workers, and no more than %llu are allowed (%s)",
+        (unsigned long long)threads, plan->threads, plan->demand.workers, (unsigned long long)limit.threads,
+        limit.name);
+}
+
+static int place_threads(struct run_plan *plan, struct fault *fault)
+{
+    const unsigned threads = plan->threads + plan->demand.workers;
+    const int result = placement_parse(&plan->placement, plan->options->settings.pin, plan->topology, fault);
+    if (result)
+        return result;
+    plan->cpus = malloc(threads * sizeof *plan->cpus);
+    if (!plan->cpus)
+        return fault_set(fault, -ENOMEM, "no memory for the placement of %u threads", threads);
+    placement_choose(&plan->placement, plan->topology, threads, plan->cpus);
+    return 0;
+}
+
+static int count_demand(struct run_plan *plan, struct fault *fault)
+{
+    const struct workload_ops *workload = plan->options->workload;
+    const int result = workload->resolve(plan->options->workload_config, &plan->demand, fault);
+    if (result)
+        return result;
+    plan->threads = count_threads(&plan->demand, any_role);
+    if (workload->subject == WORKLOAD_ON_POOL)
+        plan->schedulers = plan->threads;
+    return 0;
+}
+
+int run_plan_make(struct run_plan *plan, const struct run_options *options, const struct topology *topology,
+                  struct fault *fault)
+{
+    *plan = (struct run_plan){.options = options, .topology = topology};
+    int result = count_demand(plan, fault);
+    if (!result)
+        result = options->workload->subject == WORKLOAD_ON_QUEUE ? check_queue(plan, fault) : check_pool(plan, fault);
+    if (!result)
+        result = check_threads(plan, fault);
+    if (!result)
+        result = place_threads(plan, fault);
+    if (!result && plan_write_texts(plan) != 0)
+        result = fault_set(fault, -ENOMEM, "no memory for the description of the run");
+    if (result)
+        run_plan_free(plan);
+    return result;
+}
+
+void run_plan_free(struct run_plan *plan)
+{
+    placement_fini(&plan->placement);
+    free(plan->cpus);
+    for (size_t i = 0; i < sizeof plan->texts / sizeof plan->texts[0]; i++)
+        free(plan->texts[i]);
+    *plan = (struct run_plan){0};
+}

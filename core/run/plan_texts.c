@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/run/plan_texts.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/machine/memory.h"
+#include "core/run/params.h"
+#include "readyq_build.h"
+
+_Static_assert(PLAN_TEXTS <= sizeof((struct run_plan *)0)->texts / sizeof(char *), "a plan has room for its texts");
+
+static uint64_t fnv1a(const char *text)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (; *text; text++)
+        hash = (hash ^ (unsigned char)*text) * 0x100000001b3u;
+    return hash;
+}
+
+static void print_optional(FILE *out, const char *prefix, const struct queue_ops *ops)
+{
+    fprintf(out, "%sprepare=%s;%sclean=%s;%sgarbage=%s", prefix, ops->prepare ? "native" : "emulated", prefix,
+            ops->clean ? "native" : "emulated", prefix, ops->take_garbage ? "native" : "emulated");
+}
+
+static void write_optional(const struct run_plan *plan, FILE *out)
+{
+    const struct run_options *options = plan->options;
+    if (options->workload->subject == WORKLOAD_ON_QUEUE) {
+        print_optional(out, "", options->queue.entry->ops);
+    } else if (options->pool->ops->traits.takes_queues) {
+        print_optional(out, "job_", options->job_queue.entry->ops);
+        fputc(';', out);
+        print_optional(out, "ready_", options->ready_queue.entry->ops);
+    }
+}
+
+// A list is written out, so that "0-1" and "0,1" are the same.
+static void write_pin(const struct run_plan *plan, FILE *out)
+{
+    if (plan->placement.policy != PLACEMENT_LIST) {
+        fputs(placement_names[plan->placement.policy], out);
+        return;
+    }
+    for (unsigned i = 0; i < plan->placement.count; i++)
+        fprintf(out, "%s%u", i ? "," : "", plan->placement.list[i]);
+}
+
+static void write_cpus(const struct run_plan *plan, FILE *out)
+{
+    for (unsigned i = 0; plan->placement.policy != PLACEMENT_NONE && i < plan->threads + plan->demand.workers; i++)
+        fprintf(out, "%s%d", i ? " " : "", plan->cpus[i]);
+}
+
+static void write_started(const struct run_plan *plan, FILE *out)
+{
+    (void)plan;
+    const time_t now = time(NULL);
+    struct tm utc;
+    char text[32];
+    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
+    fputs(text, out);
+}
+
+static void write_run_id(const struct run_plan *plan, FILE *out)
+{
+    if (plan->options->run_id) {
+        fputs(plan->options->run_id, out);
+        return;
+    }
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    fprintf(out, "%016" PRIx64, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
+}
+
+// Text made by `write`, allocated; NULL: no memory.
+static char *text_by(const struct run_plan *plan, void (*write)(const struct run_plan *plan, FILE *out))
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    if (!out)
+        return NULL;
+    write(plan, out);
+    if (fclose(out) != 0) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+static void print_choice(FILE *out, const char *what, const struct queue_choice *choice)
+{
+    if (choice->entry)
+        fprintf(out, "%s=%s\n%s_params=%s\n", what, choice->entry->name, what, choice->params);
+}
+
+// Everything that the user chose and that a result depends on. The seed is left out: it tells repeats apart.
+static void write_identity(const struct run_plan *plan, FILE *out)
+{
+    const struct run_options *options = plan->options;
+    fprintf(out, "workload=%s\nworkload_params=%s\n", options->workload->name, plan->texts[PLAN_WORKLOAD_PARAMS]);
+    if (options->workload->subject == WORKLOAD_ON_QUEUE) {
+        print_choice(out, "queue", &options->queue);
+    } else {
+        fprintf(out, "pool=%s\npool_params=%s\n", options->pool->name, plan->texts[PLAN_POOL_PARAMS]);
+        if (options->pool->ops->traits.takes_queues) {
+            print_choice(out, "job_queue", &options->job_queue);
+            print_choice(out, "ready_queue", &options->ready_queue);
+        }
+    }
+    for (const struct param *param = run_params; param->name; param++) {
+        char value[64];
+        if (strcmp(param->name, "seed") != 0 && strcmp(param->name, "pin") != 0)
+            fprintf(out, "%s=%s\n", param->name, params_value(param, &options->settings, value, sizeof value));
+    }
+    fprintf(out, "pin=%s\nallocator=%s\n", plan->texts[PLAN_PIN], memory_allocator_name());
+}
+
+static int write_cell_id(struct run_plan *plan)
+{
+    char *identity = text_by(plan, write_identity);
+    if (!identity)
+        return -ENOMEM;
+    snprintf(plan->cell_id, sizeof plan->cell_id, "%016" PRIx64, fnv1a(identity));
+    free(identity);
+    return 0;
+}
+
+int plan_write_texts(struct run_plan *plan)
+{
+    const struct run_options *options = plan->options;
+    const bool on_pool = options->workload->subject == WORKLOAD_ON_POOL;
+    plan->texts[PLAN_WORKLOAD_PARAMS] = params_text(options->workload->params, options->workload_config);
+    plan->texts[PLAN_POOL_PARAMS] =
+        on_pool ? params_text(options->pool->ops->params, options->pool_config) : strdup("");
+    plan->texts[PLAN_OPTIONAL_OPS] = text_by(plan, write_optional);
+    plan->texts[PLAN_PIN] = text_by(plan, write_pin);
+    plan->texts[PLAN_CPUS] = text_by(plan, write_cpus);
+    plan->texts[PLAN_STARTED] = text_by(plan, write_started);
+    plan->texts[PLAN_RUN_ID] = text_by(plan, write_run_id);
+    for (unsigned i = 0; i < PLAN_TEXTS; i++)
+        if (!plan->texts[i])
+            return -ENOMEM;
+    return write_cell_id(plan);
+}
+
+// "" is absent.
+static const char *present(const char *text)
+{
+    return text && text[0] ? text : NULL;
+}
+
+static void describe_choice(const struct queue_choice *choice, const char **name, const char **params)
+{
+    *name = choice->entry->name;
+    *params = present(choice->params);
+}
+
+static void describe_subject(const struct run_plan *plan, struct record *record)
+{
+    const struct run_options *options = plan->options;
+    record->dispatch = options->settings.dispatch == RUN_DISPATCH_DIRECT ? "direct" : "vtable";
+    if (options->workload->subject == WORKLOAD_ON_QUEUE) {
+        describe_choice(&options->queue, &record->queue, &record->queue_params);
+        record->producers = plan_producers(plan);
+        record->consumers = plan_consumers(plan);
+        return;
+    }
+    record->pool = options->pool->name;
+    record->pool_params = present(plan->texts[PLAN_POOL_PARAMS]);
+    record->schedulers = plan->schedulers;
+    record->workers = plan->demand.workers;
+    if (options->pool->ops->traits.takes_queues) {
+        describe_choice(&options->job_queue, &record->job_queue, &record->job_queue_params);
+        describe_choice(&options->ready_queue, &record->ready_queue, &record->ready_queue_params);
+    } else {
+        record->dispatch = NULL;
+    }
+}
+
+void run_plan_describe(const struct run_plan *plan, const struct environment *environment, struct record *record)
+{
+    const struct run_options *options = plan->options;
+    record_clear(record);
+    record->plan_hash = options->plan_hash;
+    record->cell_id = plan->cell_id;
+    record->run_id = plan->texts[PLAN_RUN_ID];
+    record->block = options->block;
+    record->order = options->order;
+    record->attempt = options->attempt;
+    record->arm = options->arm;
+    record->checks = options->workload->checks;
+    record->machine = environment->machine;
+    record->commit = READYQ_COMMIT;
+    record->build = READYQ_BUILD;
+    record->compiler = READYQ_COMPILER;
+    record->started = plan->texts[PLAN_STARTED];
+    record->workload = options->workload->name;
+    record->workload_params = present(plan->texts[PLAN_WORKLOAD_PARAMS]);
+    record->optional_ops = present(plan->texts[PLAN_OPTIONAL_OPS]);
+    record->allocator = memory_allocator_name();
+    record->pin = plan->texts[PLAN_PIN];
+    record->cpus = present(plan->texts[PLAN_CPUS]);
+    record->cpus_allowed = plan->topology->count;
+    record->threads = plan->threads + plan->demand.workers;
+    record->oversubscribed = record->threads > record->cpus_allowed;
+    record->seed = options->settings.seed;
+    record->warmup_ns = options->settings.warmup_ns;
+    record->duration_ns = options->settings.duration_ns;
+    record->environment = environment;
+    describe_subject(plan, record);
+}

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a plan to a complete record: sets up the subject, takes the threads through the phases, and judges.
+#include "core/run/run.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/machine/memory.h"
+#include "core/measure/usage.h"
+#include "core/run/phases.h"
+#include "core/run/sentinel.h"
+#include "core/run/subject.h"
+
+// What is counted, at one moment.
+struct reading {
+    struct usage usage;
+    struct pool_statistics pool;
+    uint64_t allocations;
+};
+
+// A run under way. On the heap, for a stuck run leaves it to its threads.
+struct running {
+    const struct run_plan *plan;
+    struct workload_run run;
+    struct subject subject;
+    struct run_phases *phases;
+    struct reading opened, closing, closed;
+};
+
+static void read_usage(struct running *running, struct reading *reading)
+{
+    usage_read(&reading->usage);
+    reading->pool = (struct pool_statistics){.wakes = RECORD_ABSENT, .parks = RECORD_ABSENT};
+    if (running->subject.pool)
+        running->run.pool_ops->statistics(running->subject.pool, &reading->pool);
+}
+
+// The workload's threads hand their counts in when they enter and when they leave, so that what lies between the
+// first and the last reading was allocated in their own windows.
+static void at_moment(enum phases_moment moment, void *context)
+{
+    struct running *running = context;
+    struct reading *reading = moment == PHASES_OPENED    ? &running->opened
+                              : moment == PHASES_CLOSING ? &running->closing
+                                                         : &running->closed;
+    if (moment != PHASES_CLOSED)
+        read_usage(running, reading);
+    reading->allocations = memory_counters().allocations;
+}
+
+static int attach(struct workload_thread *self, void *context)
+{
+    return subject_attach(self, &((struct running *)context)->subject);
+}
+
+static void detach(struct workload_thread *self, void *context)
+{
+    subject_detach(self, &((struct running *)context)->subject);
+}
+
+static struct phases_plan phases_plan(struct running *running)
+{
+    const struct run_options *options = running->plan->options;
+    return (struct phases_plan){
+        .workload = options->workload,
+        .run = &running->run,
+        .topology = running->plan->topology,
+        .cpus = running->plan->cpus,
+        .warmup_ns = options->settings.warmup_ns,
+        .duration_ns = options->settings.duration_ns,
+        .stuck_ns = options->settings.stuck_ns,
+        .show_progress = options->show_progress,
+        .context = running,
+        .attach = attach,
+        .detach = detach,
+        .at_moment = at_moment,
+    };
+}
+
+// Undoes open_run after a failure, and ends a run that is over; the subject is closed already.
+static void free_running(struct running *running)
+{
+    if (running->phases)
+        phases_destroy(running->phases);
+    running->plan->options->workload->teardown(&running->run);
+    free(running);
+}
+
+static int open_run(struct running **made, const struct run_plan *plan, struct fault *fault)
+{
+    struct running *running = calloc(1, sizeof *running);
+    if (!running)
+        return fault_set(fault, -ENOMEM, "no memory for the run");
+    running->plan = plan;
+    running->run.config = plan->options->workload_config;
+    running->run.demand = &plan->demand;
+    running->run.threads = plan->threads;
+    running->run.seed = plan->options->settings.seed;
+    int result = subject_open(&running->subject, plan, &running->run, fault);
+    if (result) {
+        free(running);
+        return result;
+    }
+    result = plan->options->workload->setup(&running->run, fault);
+    if (!result) {
+        const struct phases_plan phases = phases_plan(running);
+        result = phases_create(&running->phases, &phases);
+    }
+    if (!result) {
+        *made = running;
+        return 0;
+    }
+    fault_set(fault, result, "no memory for %u threads", plan->threads);
+    if (subject_close(&running->subject, NULL))
+        free_running(running);
+    return result;
+}
+
+static uint64_t difference(uint64_t start, uint64_t end)
+{
+    return start == RECORD_ABSENT || end == RECORD_ABSENT ? RECORD_ABSENT : end - start;
+}
+
+static void record_usage(const struct running *running, struct record *record)
+{
+    const struct usage used = usage_between(&running->opened.usage, &running->closing.usage);
+    record->cpu_user_ns = used.cpu_user_ns;
+    record->cpu_system_ns = used.cpu_system_ns;
+    record->switches_voluntary = used.voluntary_switches;
+    record->switches_involuntary = used.involuntary_switches;
+    record->steal_ns = used.steal_ns;
+    record->peak_rss_bytes = used.peak_rss_bytes;
+    record->wakes = difference(running->opened.pool.wakes, running->closing.pool.wakes);
+    record->parks = difference(running->opened.pool.parks, running->closing.pool.parks);
+    const struct run_options *options = running->plan->options;
+    if (options->workload->subject == WORKLOAD_ON_QUEUE || options->pool->ops->traits.takes_queues)
+        record->allocations = running->closed.allocations - running->opened.allocations;
+}
+
+static int record_stages(const struct running *running, struct record *record, struct run_result *result)
+{
+    const struct workload_ops *workload = running->plan->options->workload;
+    for (unsigned i = 0; i < WORKLOAD_STAGES_MAX && workload->stages[i]; i++) {
+        struct histogram *histogram = result->stages[i] = malloc(sizeof *histogram);
+        if (!histogram)
+            return -ENOMEM;
+        histogram_clear(histogram);
+        phases_merge(running->phases, i, histogram);
+        record->stages[i] = (struct record_stage){workload->stages[i], histogram};
+    }
+    return 0;
+}
+
+static int record_window(const struct running *running, struct record *record, struct run_result *result)
+{
+    struct phases_result measured;
+    phases_measure(running->phases, &measured);
+    record->window_ns = measured.window_ns;
+    record->window_skew_ns = measured.skew_ns;
+    record->operations = measured.operations;
+    record->throughput_ops_per_s = measured.throughput_ops_per_s;
+    record->operations_failed = measured.failed;
+    record->thread_operations_min = measured.thread_operations_min;
+    record->thread_operations_max = measured.thread_operations_max;
+    record->fairness = measured.fairness;
+    record_usage(running, record);
+    return record_stages(running, record, result);
+}
+
+static void set_verdict(struct record *record, const char *exit_reason, const char *verdict)
+{
+    record->status = strcmp(exit_reason, "ok") == 0 ? "ok" : "failed";
+    record->exit_reason = exit_reason;
+    record->verdict = verdict;
+}
+
+static int stuck_run(struct record *record, struct run_result *result)
+{
+    set_verdict(record, "stuck", "stuck");
+    record->verdict_detail = result->detail;
+    return 1;
+}
+
+// What the workload found, and what closing the subject brought to light. `lost` is empty if that was nothing.
+static int judge(const struct running *running, const struct fault *lost, struct record *record,
+                 struct run_result *result)
+{
+    const struct run_options *options = running->plan->options;
+    struct workload_verdict *verdict = &result->verdict;
+    const bool on_queue = options->workload->subject == WORKLOAD_ON_QUEUE;
+    if (on_queue && options->queue.traits.baseline) {
+        set_verdict(record, "ok", "baseline");
+        snprintf(result->detail, sizeof result->detail, "not checked: %s is a baseline and no queue",
+                 options->queue.entry->name);
+        record->verdict_detail = result->detail;
+        return 0;
+    }
+    record->items_total = verdict->total;
+    record->items_lost = verdict->lost;
+    record->items_duplicated = verdict->duplicated;
+    record->items_reordered = verdict->reordered;
+    if (!verdict->violated && !lost->text[0]) {
+        set_verdict(record, "ok", "ok");
+        return 0;
+    }
+    set_verdict(record, "incorrect", "violated");
+    snprintf(result->detail, sizeof result->detail, "%s%s%s", verdict->violated ? verdict->detail : "",
+             verdict->violated && lost->text[0] ? "; " : "", lost->text);
+    record->verdict_detail = result->detail;
+    return 1;
+}
+
+// All threads are joined. Closes the subject, judges and frees.
+static int end_run(struct running *running, enum phases_end end, struct record *record, struct run_result *result,
+                   struct fault *fault)
+{
+    struct fault lost = {""};
+    if (!subject_close(&running->subject, &lost)) {
+        snprintf(result->detail, sizeof result->detail, "%s", lost.text);
+        return stuck_run(record, result);
+    }
+    running->plan->options->workload->verify(&running->run, &result->verdict);
+    if (end == PHASES_GAVE_UP && !result->verdict.violated) {
+        result->verdict.violated = true;
+        snprintf(result->verdict.detail, sizeof result->verdict.detail, "the workload gave up");
+    }
+    int error = 0;
+    if (end == PHASES_FINISHED)
+        error = record_window(running, record, result);
+    int incorrect = judge(running, &lost, record, result);
+    if (end == PHASES_FINISHED && !incorrect && record->operations == 0) {
+        snprintf(result->detail, sizeof result->detail, "window: not one operation was completed in it");
+        incorrect = stuck_run(record, result);
+    }
+    free_running(running);
+    return error ? fault_set(fault, error, "no memory for the histograms") : incorrect;
+}
+
+int run_execute(const struct run_plan *plan, struct record *record, struct run_result *result, struct fault *fault)
+{
+    *result = (struct run_result){0};
+    record->clock_cost_ns = clock_facts.cost_ns;
+    record->clock_granularity_ns = clock_facts.granularity_ns;
+    record->sentinel_before_ns = sentinel_round_trip_ns(plan->topology);
+    struct running *running = NULL;
+    int error = open_run(&running, plan, fault);
+    if (error)
+        return error;
+    const enum phases_end end = phases_run(running->phases, result->detail, sizeof result->detail, &error, fault);
+    if (end == PHASES_STUCK)
+        return stuck_run(record, result);
+    if (end == PHASES_FAILED) {
+        if (subject_close(&running->subject, NULL))
+            free_running(running);
+        return error;
+    }
+    const int code = end_run(running, end, record, result, fault);
+    if (code >= 0)
+        record->sentinel_after_ns = sentinel_round_trip_ns(plan->topology);
+    return code;
+}
+
+void run_result_free(struct run_result *result)
+{
+    for (unsigned i = 0; i < WORKLOAD_STAGES_MAX; i++)
+        free(result->stages[i]);
+    *result = (struct run_result){0};
+}

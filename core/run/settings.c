@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// How to run, whatever is run: one line each, as for any plug-in's parameters.
+#include "core/run/run.h"
+
+#define SECOND_NS 1000000000ull
+#define HOUR_NS (3600 * SECOND_NS)
+
+static const char *const dispatch_names[] = {"vtable", "direct", NULL};
+
+const struct param run_params[] = {
+    PARAM_NS(struct run_settings, warmup_ns, "100ms", 0, HOUR_NS, "Least time of warming up before the window"),
+    PARAM_NS(struct run_settings, duration_ns, "1s", 1000000, HOUR_NS, "Length of the window"),
+    PARAM_NS(struct run_settings, stuck_ns, "10s", 10000000, HOUR_NS,
+             "Time without any operation after which the run is stuck and fails"),
+    PARAM_U64(struct run_settings, seed, "1", 0, UINT64_MAX, "", "Seed of everything random"),
+    PARAM_CHOICE(struct run_settings, dispatch, "vtable", dispatch_names,
+                 "How queue workloads call the queue: through its table of functions, or by loops compiled for it"),
+    PARAM_TEXT(struct run_settings, pin, "compact",
+               "Placement of the threads: none, compact, scatter, no_smt, or a list of CPUs such as 0,2-3"),
+    PARAM_END,
+};

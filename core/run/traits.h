@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// Traits as words for people, and as JSON for scripts.
+#ifndef READYQ_RUN_TRAITS_H
+#define READYQ_RUN_TRAITS_H
+
+#include <jansson.h>
+
+#include "core/pool.h"
+#include "core/queue.h"
+
+#define TRAITS_MOST 13
+
+struct trait_text {
+    const char *name;
+    char value[80];
+};
+
+// The traits of a queue in the order of `readyq list`; an entry with a NULL name ends them.
+void traits_of_queue(const struct queue_traits *traits, struct trait_text texts[TRAITS_MOST + 1]);
+void traits_of_pool(const struct pool_traits *traits, struct trait_text texts[TRAITS_MOST + 1]);
+
+// Names of the optional operations that a queue has, or has not (`native` false), "prepare, clean"; "none" if there
+// is none. Into `buffer`, which is returned.
+const char *traits_optional(const struct queue_ops *ops, bool native, char *buffer, size_t size);
+
+// JSON objects; NULL without memory.
+json_t *traits_queue_json(const struct queue_traits *traits);
+json_t *traits_pool_json(const struct pool_traits *traits);
+
+#endif

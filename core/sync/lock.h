@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// Locks behind one small table, so that a lock is a parameter of a queue or of a pool.
+#ifndef READYQ_SYNC_LOCK_H
+#define READYQ_SYNC_LOCK_H
+
+#include <pthread.h>
+#include <stdint.h>
+
+#include "core/sync/atomic.h"
+
+// A thread's place in the line of a queueing lock. On the stack of, or owned by, the thread that acquires;
+// in use from acquire until release returns.
+struct lock_node {
+    _Atomic(struct lock_node *) next;
+    _Atomic uint32_t waiting;
+};
+
+struct lock_ops;
+
+struct lock {
+    const struct lock_ops *ops;
+    union {
+        pthread_mutex_t mutex;
+        struct {
+            _Atomic uint32_t next;
+            _Atomic uint32_t serving;
+        } ticket;
+        struct {
+            _Atomic(struct lock_node *) tail;
+        } mcs;
+    } u;
+} ALIGNED_LINE;
+
+// acquire and release come in pairs by one thread, with the same node, and do not nest on one lock. What was
+// written before a release is visible after the next acquire.
+struct lock_ops {
+    const char *name;
+    void (*init)(struct lock *lock);
+    void (*fini)(struct lock *lock); // nobody holds it or waits for it
+    void (*acquire)(struct lock *lock, struct lock_node *node);
+    void (*release)(struct lock *lock, struct lock_node *node);
+};
+
+// `none` excludes nobody: for where a lock is an option and not needed for safety.
+enum lock_kind { LOCK_NONE, LOCK_MUTEX, LOCK_TICKET, LOCK_MCS, LOCK_KINDS };
+
+// Names in the order of enum lock_kind, NULL-terminated; fit for PARAM_CHOICE.
+extern const char *const lock_names[];
+
+void lock_init(struct lock *lock, enum lock_kind kind);
+
+static inline void lock_fini(struct lock *lock)
+{
+    lock->ops->fini(lock);
+}
+
+static inline void lock_acquire(struct lock *lock, struct lock_node *node)
+{
+    lock->ops->acquire(lock, node);
+}
+
+static inline void lock_release(struct lock *lock, struct lock_node *node)
+{
+    lock->ops->release(lock, node);
+}
+
+#endif

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the parts of the conformance suite share.
+#ifndef READYQ_TESTS_CONFORMANCE_PARTS_H
+#define READYQ_TESTS_CONFORMANCE_PARTS_H
+
+#include <errno.h>
+
+#include "core/sync/lock.h"
+#include "core/sync/progress.h"
+#include "core/sync/thread.h"
+#include "tests/conformance/env.h"
+
+// Loops run fewer rounds under sanitizers, which slow everything down.
+#ifdef READYQ_SANITIZED
+#define SCALE(n) ((n) / 5)
+#else
+#define SCALE(n) (n)
+#endif
+
+// One check at work on one queue.
+struct suite {
+    const struct queue_choice *choice;
+    const struct queue_ops *ops;
+    const struct queue_traits *traits;
+    struct fault *fault;
+    struct progress *progress; // a domain, fresh for this check
+    struct test_env env;       // likewise
+    struct queue queue;        // opened by suite_open
+    uint64_t random;           // state of random_next
+    struct lock fault_lock;    //
+    _Atomic uint32_t failed;   //
+};
+
+#define SUITE_THREADS_MAX 9u
+
+// Records the first thing found wrong; returns -EINVAL. Any thread.
+__attribute__((format(printf, 2, 3))) int suite_fail(struct suite *suite, const char *format, ...);
+// Whether anything was. Any thread.
+bool suite_failed(struct suite *suite);
+
+// 0, or -EINVAL and a sentence.
+int suite_open(struct suite *suite);
+int suite_close(struct suite *suite);
+
+// Number of threads on a side, as the traits allow.
+unsigned suite_producers(const struct suite *suite, unsigned most);
+unsigned suite_consumers(const struct suite *suite, unsigned most);
+
+// Holds what was received against what was enqueued. 0, or -EINVAL and a sentence that names what is not as it should be.
+int suite_judge(struct suite *suite, struct item_log *const *logs, size_t count, const uint64_t *enqueued,
+                unsigned producers);
+
+// Tells the watchdog that something moves. Any thread.
+void suite_beat(void);
+
+uint64_t random_next(uint64_t *state);
+
+// A thread of a check, with what every one needs.
+struct actor {
+    struct suite *suite;
+    unsigned index;
+    void (*act)(struct actor *self);
+    void *shared;
+    enum queue_thread_kind kind;   // in thread progress
+    void (*wakeup)(void *);        // of its registration; NULL: none
+    void *wakeup_argument;         //
+    struct progress_thread *place; // its registration
+    uint64_t random;
+    struct thread thread;
+};
+
+// Starts all, registered as their kind says, and waits for their end. 0, or -EINVAL and a sentence.
+int actors_run(struct actor *actors, unsigned count);
+
+// Gives the processor up, being quiescent meanwhile.
+void actor_yield(struct actor *self);
+// Passes a quiescent point.
+void actor_quiescent(struct actor *self);
+
+// Registers the calling thread as `kind` and ends that.
+struct progress_thread *suite_register(struct suite *suite, enum queue_thread_kind kind);
+
+// The checks. 0, or -EINVAL and a sentence.
+int check_model(struct suite *suite);
+int check_capacity(struct suite *suite);
+int check_prepared(struct suite *suite);
+int check_no_memory(struct suite *suite);
+int check_reuse(struct suite *suite);
+int check_notify(struct suite *suite);
+int check_garbage(struct suite *suite);
+int check_length(struct suite *suite);
+int check_delivery(struct suite *suite);
+int check_churn(struct suite *suite);
+int check_loops(struct suite *suite);
+int check_sleep(struct suite *suite);
+
+#endif

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// A record with a known value in every field, for the tests of records.
+#ifndef READYQ_TESTS_RECORD_SAMPLE_H
+#define READYQ_TESTS_RECORD_SAMPLE_H
+
+#include "core/measure/record_fields.h"
+
+// Gives every field a value that tells which field it is: text its own name, numbers its place in the table.
+static inline void sample_fill(struct record *record)
+{
+    record_clear(record);
+    for (size_t i = 0; i < record_field_count; i++) {
+        const struct record_field *field = &record_fields[i];
+        void *member = (char *)record + field->offset;
+        if (field->type == RECORD_TEXT)
+            *(const char **)member = field->name;
+        else if (field->type == RECORD_F64)
+            *(double *)member = (double)i + 0.1;
+        else
+            *(uint64_t *)member = field->type == RECORD_BOOL ? 1 : 1000 + i;
+    }
+}
+
+// Adds a stage whose latencies are 1, 2, ... `samples`.
+static inline void sample_stage(struct record *record, unsigned index, const char *name, struct histogram *histogram,
+                                uint64_t samples)
+{
+    histogram_clear(histogram);
+    for (uint64_t value = 1; value <= samples; value++)
+        histogram_record(histogram, value);
+    record->stages[index] = (struct record_stage){name, histogram};
+}
+
+#endif

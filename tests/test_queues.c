@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// The conformance suite on every listed queue that is built, aliases included, and on further parameters of some.
+#include <stdio.h>
+#include <string.h>
+
+#include "core/machine/clock.h"
+#include "core/registry.h"
+#include "core/run/params.h"
+#include "tests/conformance.h"
+#include "tests/unit.h"
+
+#define STUCK_S 60u
+#define SPECS_MOST 64
+
+// Parameters that are worth a run of their own, on queues that happen to be listed.
+static const char *const further[] = {"list:lock=mcs", "list:capacity=1", "list:capacity=3,lock=ticket",
+                                      "list:capacity=1000,lock=mcs"};
+
+static void conforms(void **state)
+{
+    struct fault fault = {""};
+    struct queue_choice choice;
+    if (queue_choice_parse(&choice, *state, &fault) != 0 || registry_check_queue(choice.entry->ops, &fault) != 0)
+        fail_msg("%s", fault.text);
+    const int result = conformance_run(&choice, NULL, STUCK_S, &fault);
+    queue_choice_fini(&choice);
+    if (result != 0)
+        fail_msg("%s: %s", (const char *)*state, fault.text);
+}
+
+// The suite must have been asked about something.
+static void some_queue_is_no_baseline(void **state)
+{
+    (void)state;
+    unsigned real = 0;
+    for (const struct queue_entry *entry = queue_list; entry->name; entry++)
+        real += entry->ops && !entry->ops->traits.baseline;
+    assert_true(real > 0);
+}
+
+static bool is_listed(const char *spec)
+{
+    const size_t length = strcspn(spec, ":");
+    for (const struct queue_entry *entry = queue_list; entry->name; entry++)
+        if (entry->ops && strlen(entry->name) == length && strncmp(entry->name, spec, length) == 0)
+            return true;
+    return false;
+}
+
+int main(void)
+{
+    clock_calibrate();
+    struct CMUnitTest tests[SPECS_MOST] = {cmocka_unit_test(some_queue_is_no_baseline)};
+    size_t count = 1;
+    for (const struct queue_entry *entry = queue_list; entry->name && count < SPECS_MOST; entry++)
+        if (entry->ops)
+            tests[count++] = (struct CMUnitTest){entry->name, conforms, NULL, NULL, (void *)entry->name};
+    for (size_t i = 0; i < sizeof further / sizeof further[0] && count < SPECS_MOST; i++)
+        if (is_listed(further[i]))
+            tests[count++] = (struct CMUnitTest){further[i], conforms, NULL, NULL, (void *)further[i]};
+    return _cmocka_run_group_tests("queues", tests, count, NULL, NULL);
+}

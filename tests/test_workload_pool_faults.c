@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: Apache-2.0
+// A pool that goes wrong now and then under the pool workloads: every self-check must fire, and say what it found.
+// It is a real pool behind functions that spoil what passes through them; without a fault it must pass, or the
+// checks would prove nothing.
+#include "tests/child.h"
+#include "tests/run_words.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "core/machine/clock.h"
+#include "core/sync/atomic.h"
+
+enum defect {
+    DEFECT_NONE,
+    DEFECT_NEVER_INVOKES,
+    DEFECT_INVOKES_TWICE,
+    DEFECT_INVOKES_LATE,     // after ready
+    DEFECT_COMPLETES_TWICE,  //
+    DEFECT_COMPLETES_ABROAD, // on the worker
+    DEFECT_LOSES,            // ready never runs
+    DEFECT_REORDERS,         // submits a job after the next one of its key
+    DEFECT_STOP_FAILS,       // says that something was lost
+    DEFECT_STOP_HANGS,       //
+    DEFECT_ATTACH_FAILS,     //
+    DEFECT_START_FAILS,      //
+};
+
+static enum defect defect;
+static const struct pool_ops *real;
+static _Atomic uint64_t jobs;
+
+// What goes through the real pool in place of a job.
+struct wrapped {
+    void (*invoke)(void *data);
+    void (*ready)(void *data);
+    void *data;
+    bool due; // this one meets with the fault
+};
+
+// A job held back until the next of its key has gone first.
+static struct wrapped *held;
+static unsigned held_key;
+
+static void wrapped_invoke(void *argument)
+{
+    struct wrapped *job = argument;
+    if (job->due && (defect == DEFECT_NEVER_INVOKES || defect == DEFECT_INVOKES_LATE))
+        return;
+    job->invoke(job->data);
+    if (job->due && defect == DEFECT_INVOKES_TWICE)
+        job->invoke(job->data);
+    if (job->due && defect == DEFECT_COMPLETES_ABROAD)
+        job->ready(job->data);
+}
+
+static void wrapped_ready(void *argument)
+{
+    struct wrapped *job = argument;
+    if (!job->due || (defect != DEFECT_LOSES && defect != DEFECT_COMPLETES_ABROAD))
+        job->ready(job->data);
+    if (job->due && defect == DEFECT_COMPLETES_TWICE)
+        job->ready(job->data);
+    if (job->due && defect == DEFECT_INVOKES_LATE)
+        job->invoke(job->data);
+    free(job);
+}
+
+static long submit_held(struct pool *pool, unsigned scheduler)
+{
+    struct wrapped *job = held;
+    unsigned key = held_key;
+    held = NULL;
+    return real->submit(pool, scheduler, &key, wrapped_invoke, wrapped_ready, job);
+}
+
+static long wrapped_submit(struct pool *pool, unsigned scheduler, unsigned *key, void (*invoke)(void *),
+                           void (*ready)(void *), void *data)
+{
+    struct wrapped *job = malloc(sizeof *job);
+    const uint64_t number = at_add_rlx(&jobs, 1);
+    *job = (struct wrapped){invoke, ready, data, defect != DEFECT_NONE && number % 50 == 20};
+    if (job->due && defect == DEFECT_REORDERS && !held) {
+        held = job;
+        held_key = *key;
+        return 1;
+    }
+    const bool follows = held && key && *key == held_key;
+    const long id = real->submit(pool, scheduler, key, wrapped_invoke, wrapped_ready, job);
+    if (id <= 0)
+        free(job);
+    else if (follows)
+        assert_true(submit_held(pool, scheduler) > 0);
+    return id;
+}
+
+static enum pool_more wrapped_pass(struct pool *pool, unsigned scheduler)
+{
+    return real->pass(pool, scheduler);
+}
+
+// With a job held back there may be nothing to wait for.
+static void wrapped_wait(struct pool *pool, unsigned scheduler)
+{
+    if (held)
+        submit_held(pool, scheduler);
+    else
+        real->wait(pool, scheduler);
+}
+
+static int wrapped_start(struct pool **pool, const struct pool_setup *setup, const void *config, struct fault *fault)
+{
+    if (defect == DEFECT_START_FAILS)
+        return fault_set(fault, -EAGAIN, "no threads today");
+    return real->start(pool, setup, config, fault);
+}
+
+static int wrapped_attach(struct pool *pool, unsigned scheduler)
+{
+    return defect == DEFECT_ATTACH_FAILS ? -EMFILE : real->attach(pool, scheduler);
+}
+
+static int wrapped_stop(struct pool *pool, struct pool_statistics *statistics, struct fault *fault)
+{
+    while (defect == DEFECT_STOP_HANGS)
+        sleep(1);
+    const int result = real->stop(pool, statistics, fault);
+    return defect == DEFECT_STOP_FAILS ? fault_set(fault, -EIO, "seven jobs were forgotten") : result;
+}
+
+static struct topology topology;
+
+static int load(void **state)
+{
+    (void)state;
+    struct fault fault = {""};
+    clock_calibrate();
+    return topology_load(&topology, NULL, &fault);
+}
+
+static int unload(void **state)
+{
+    (void)state;
+    topology_unload(&topology);
+    return 0;
+}
+
+static void run_for(struct outcome *outcome, const char *workload, enum defect which, const struct run_settings *times)
+{
+    // Not on the stack: a stuck run's threads go on using them.
+    static struct run_request request;
+    static struct pool_ops ops;
+    static struct pool_entry entry;
+    char *text;
+    char line[256];
+    snprintf(line, sizeof line, "--workload %s --warmup 2ms", workload);
+    words_expect(&request, line, &text);
+    const struct pool_entry *listed = request.options.pool;
+    real = listed->ops;
+    ops = *real;
+    entry = *listed;
+    ops.start = wrapped_start;
+    ops.attach = wrapped_attach;
+    ops.submit = wrapped_submit;
+    ops.pass = wrapped_pass;
+    ops.wait = wrapped_wait;
+    ops.stop = wrapped_stop;
+    entry.ops = &ops;
+    request.options.pool = &entry;
+    request.options.settings.duration_ns = times->duration_ns;
+    request.options.settings.stuck_ns = times->stuck_ns;
+    defect = which;
+    held = NULL;
+    at_store_rlx(&jobs, 0);
+    outcome_of(outcome, &request.options, &topology);
+    if (outcome->record.exit_reason && strcmp(outcome->record.exit_reason, "stuck") == 0)
+        return;
+    request.options.pool = listed;
+    options_free(&request);
+    free(text);
+}
+
+static void run_on(struct outcome *outcome, const char *workload, enum defect which)
+{
+    const struct run_settings times = {.duration_ns = 20000000, .stuck_ns = 10000000000};
+    run_for(outcome, workload, which, &times);
+}
+
+static const char *const loads[] = {
+    "closed_loop:window=32",
+    "closed_loop:schedulers=2,workers=2,window=16,sample_every=1",
+    "blast:jobs=64",
+    "blast:schedulers=2,jobs=40,sample_every=1",
+};
+
+#define LOADS (sizeof loads / sizeof loads[0])
+
+static void expect_violation(const char *load_name, enum defect which, const char *words)
+{
+    struct outcome outcome;
+    run_on(&outcome, load_name, which);
+    assert_int_equal(outcome.code, 1);
+    assert_string_equal(outcome.record.status, "failed");
+    assert_string_equal(outcome.record.exit_reason, "incorrect");
+    assert_string_equal(outcome.record.verdict, "violated");
+    const char *detail = outcome.record.verdict_detail;
+    const char *found = strstr(detail, words);
+    // A number stands before the words, and it is not 0.
+    if (!found || (found >= detail + 2 && memcmp(found - 2, " 0", 2) == 0))
+        fail_msg("%s: '%s' does not count what '%s'", load_name, detail, words);
+    outcome_free(&outcome);
+}
+
+static void test_sound_pool_passes(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < LOADS; i++) {
+        struct outcome outcome;
+        run_on(&outcome, loads[i], DEFECT_NONE);
+        if (outcome.code != 0)
+            fail_msg("%s: %s", loads[i], outcome.record.verdict_detail);
+        outcome_free(&outcome);
+    }
+}
+
+static void test_invocations(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < LOADS; i++) {
+        expect_violation(loads[i], DEFECT_NEVER_INVOKES, " never,");
+        expect_violation(loads[i], DEFECT_INVOKES_TWICE, " were invoked twice");
+        expect_violation(loads[i], DEFECT_INVOKES_LATE, " not invoked exactly once before");
+    }
+}
+
+static void test_completions(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < LOADS; i++) {
+        expect_violation(loads[i], DEFECT_COMPLETES_TWICE, " completed twice");
+        expect_violation(loads[i], DEFECT_COMPLETES_ABROAD, " on another thread");
+    }
+}
+
+static void test_order_of_a_key(void **state)
+{
+    (void)state;
+    expect_violation("closed_loop:keys=3,window=32,workers=2", DEFECT_REORDERS, " out of order");
+    struct outcome outcome;
+    run_on(&outcome, "closed_loop:keys=3,window=32,workers=2", DEFECT_NONE);
+    assert_int_equal(outcome.code, 0);
+    outcome_free(&outcome);
+}
+
+static void test_stop_fails(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < LOADS; i++)
+        expect_violation(loads[i], DEFECT_STOP_FAILS, "seven jobs were forgotten");
+}
+
+static void test_refusals(void **state)
+{
+    (void)state;
+    struct outcome outcome;
+    run_on(&outcome, loads[1], DEFECT_START_FAILS);
+    assert_int_equal(outcome.code, -EAGAIN);
+    assert_string_equal(outcome.fault.text, "no threads today");
+    outcome_free(&outcome);
+    run_on(&outcome, loads[1], DEFECT_ATTACH_FAILS);
+    assert_int_equal(outcome.code, -EMFILE);
+    assert_non_null(strstr(outcome.fault.text, "scheduler 0 cannot attach"));
+    outcome_free(&outcome);
+}
+
+// In a process of its own, for its threads can't be joined.
+static int run_stuck(enum defect which, const char *workload)
+{
+    struct outcome *outcome = malloc(sizeof *outcome);
+    const struct run_settings times = {.duration_ns = 5000000, .stuck_ns = 300000000};
+    load(NULL);
+    run_for(outcome, workload, which, &times);
+    printf("%d %s %s %s %s\n", outcome->code, outcome->record.status, outcome->record.exit_reason,
+           outcome->record.verdict, outcome->record.verdict_detail);
+    fflush(stdout);
+    _exit(0);
+}
+
+static void expect_stuck(enum defect which, const char *workload, const char *words)
+{
+    char arguments[128], said[1024];
+    snprintf(arguments, sizeof arguments, "--stuck %d %s", which, workload);
+    child_says(arguments, said, sizeof said);
+    assert_memory_equal(said, "1 failed stuck stuck ", 21);
+    if (!strstr(said, words))
+        fail_msg("'%s' does not mention '%s'", said, words);
+}
+
+// A lost job keeps its scheduler from finishing.
+static void test_stuck(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < LOADS; i++) {
+        expect_stuck(DEFECT_LOSES, loads[i], "scheduler 0: ");
+        expect_stuck(DEFECT_STOP_HANGS, loads[i], "did not stop");
+    }
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 4 && strcmp(argv[1], "--stuck") == 0)
+        return run_stuck((enum defect)atoi(argv[2]), argv[3]);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sound_pool_passes),
+        cmocka_unit_test(test_invocations),
+        cmocka_unit_test(test_completions),
+        cmocka_unit_test(test_order_of_a_key),
+        cmocka_unit_test(test_stop_fails),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_stuck),
+    };
+    return cmocka_run_group_tests_name("workload_pool_faults", tests, load, unload);
+}
