@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the tests of the scripts share: the built program, the fake one, and a sweep to start with either."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from benchlib import program  # noqa: E402
+from benchlib.errors import Refused  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def readyq() -> Path:
+    """The built program, named by READYQ or the release build. Without it a test fails; it is not skipped."""
+    try:
+        return program.find(None)
+    except Refused as refusal:
+        pytest.fail(str(refusal))
+
+
+@pytest.fixture(scope="session")
+def fake() -> Path:
+    """The program that only pretends."""
+    return ROOT / "tests" / "fake_readyq"
+
+
+class SweepRunner:
+    """Starts scripts/sweep on a plan given as text. `out` is its result folder, `log` what the fake program ran."""
+
+    def __init__(self, folder: Path, program_path: Path) -> None:
+        self.folder = folder
+        self.program = program_path
+        self.out = folder / "out"
+        self.log = folder / "runs.log"
+
+    def write(self, text: str) -> Path:
+        """The plan as a file."""
+        path = self.folder / "plan.toml"
+        path.write_text(text)
+        return path
+
+    def start(self, *words: object) -> subprocess.Popen[str]:
+        """The sweep as a process of its own group, with its output in pipes."""
+        return self._start([ROOT / "scripts" / "sweep", "--program", self.program, *words])
+
+    def words(self, *words: object, before: Callable[[], None] | None = None) -> subprocess.CompletedProcess[str]:
+        """The sweep with these words, until it ends; `before` is called in its process beforehand."""
+        return self.command([ROOT / "scripts" / "sweep", "--program", self.program, *words], before)
+
+    def command(
+        self, words: Sequence[object], before: Callable[[], None] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Any command, until it ends."""
+        process = self._start(words, before)
+        stdout, stderr = process.communicate(timeout=120)
+        return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+    def _start(self, words: Sequence[object], before: Callable[[], None] | None = None) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [str(word) for word in words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"FAKE_READYQ_LOG": str(self.log)},
+            preexec_fn=before,
+            start_new_session=True,
+        )
+
+    def run(self, text: str, *words: object) -> subprocess.CompletedProcess[str]:
+        """A sweep of the plan into `out`."""
+        return self.words(self.write(text), "--out", self.out, *words)
+
+    def runs(self) -> list[list[str]]:
+        """What the fake program was really asked to run: run_id, cell_id, block and process of each."""
+        return [line.split() for line in self.log.read_text().splitlines()] if self.log.exists() else []
+
+    def wait_for_runs(self, count: int) -> None:
+        """Until that many runs have begun."""
+        wait_until(lambda: len(self.runs()) >= count)
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float = 30) -> None:
+    """Waits for what must come; the time limit only ends a test that hangs."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "what the test waits for has not come"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def sweep(tmp_path: Path, fake: Path) -> SweepRunner:
+    """A sweep with the fake program."""
+    return SweepRunner(tmp_path, fake)
+
+
+@pytest.fixture
+def real_sweep(tmp_path: Path, readyq: Path) -> SweepRunner:
+    """A sweep with the built program."""
+    return SweepRunner(tmp_path, readyq)
