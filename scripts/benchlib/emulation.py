@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Refuses to vary an option that a queue only emulates: both its values would then measure the same thing."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from benchlib import params
+from benchlib.errors import Refused
+
+# The pool's options that ask something optional of a queue: option, operation in `optional_ops`, and whose it is.
+OPTIONS = (("elements", "ready_prepare", "ready_queue"), ("freeing", "job_garbage", "job_queue"))
+
+
+def check(part: str, resolved: Sequence[dict[str, Any]]) -> None:
+    """Holds the resolved records of one part against each other."""
+    for option, operation, queue in OPTIONS:
+        if len({params.split(record.get("pool_params")).get(option) for record in resolved}) < 2:
+            continue
+        for record in resolved:
+            if params.split(record.get("optional_ops")).get(operation) == "emulated":
+                raise Refused(
+                    f'part "{part}" varies pool.{option}, which queue {record[queue]} cannot honour ({operation} is '
+                    "emulated): leave one of them out, or set allow_emulated = true"
+                )

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The manifest: what a result folder must be read with. Plan, seed, program, machine, who ran it when, and how it went.
+
+It names no host, no user, and no folder outside of the checkout.
+"""
+
+import json
+import platform
+import shlex
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from benchlib import paths
+from benchlib.errors import Refused
+from benchlib.journal import Entry
+from benchlib.plan import Plan
+from benchlib.points import Point
+from benchlib.program import Program
+
+SCHEMA_VERSION = 1
+RUNNING, COMPLETE, INTERRUPTED, STOPPED = "running", "complete", "interrupted", "stopped"
+
+
+def now() -> str:
+    """The time in UTC, to the second."""
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def new(
+    plan: Plan, program: Program, points: Sequence[Point], repeats: int, seed: int, prefix: str, machine: str
+) -> dict[str, Any]:
+    """The manifest of a sweep that begins."""
+    resolved = points[0].resolved
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "plan": {"name": plan.name, "title": plan.title, "hash": plan.hash, "text": plan.text},
+        "seed": seed,
+        "repeats": repeats,
+        "repeats_planned": plan.repeats,
+        "timeout_s": plan.timeout_s,
+        "run_prefix": prefix,
+        "program": {"path": paths.recorded(program.path), "sha256": program.sha256}
+        | {name: resolved.get(name) for name in ("commit", "build", "compiler")},
+        "machine": machine,
+        "machine_found": resolved.get("machine"),
+        "environment": resolved.get("environment", {}),
+        "versions": {"python": platform.python_version()}
+        | {name: metadata.version(name) for name in ("jsonschema", "tqdm")},
+        "cells": [
+            {
+                "cell_id": point.cell_id,
+                "part": point.cell.part,
+                "command": shlex.join(["readyq", "run", *point.arguments]),
+            }
+            for point in points
+        ],
+        "invocations": [],
+        "counts": {},
+    }
+
+
+def begin(manifest: dict[str, Any], arguments: Sequence[str]) -> None:
+    """Notes that the sweep begins, or goes on, now."""
+    spoken = [paths.recorded(Path(word)) if "/" in word else word for word in arguments]
+    manifest["invocations"].append({"arguments": spoken, "started": now(), "ended": None, "outcome": RUNNING})
+
+
+def update(manifest: dict[str, Any], entries: Sequence[Entry], outcome: str) -> None:
+    """Notes how far the sweep is, and how it stands."""
+    finished = [entry for entry in entries if entry.finished]
+    manifest["counts"] = {
+        "cells": len(manifest["cells"]),
+        "runs_planned": len(manifest["cells"]) * manifest["repeats"],
+        "runs_finished": len(finished),
+        "runs_failed": sum(entry.status != "ok" for entry in finished),
+        "attempts": len(entries),
+    }
+    manifest["invocations"][-1] |= {"outcome": outcome, "ended": None if outcome == RUNNING else now()}
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The manifest of a sweep to go on with."""
+    try:
+        manifest = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise Refused(f"{path}: cannot be read as a manifest: {error}") from error
+    if manifest.get("schema_version") != SCHEMA_VERSION:
+        raise Refused(
+            f"{path}: has schema version {manifest.get('schema_version')}, but this sweep writes {SCHEMA_VERSION}"
+        )
+    return manifest
+
+
+def check_same(manifest: dict[str, Any], path: Path, plan: Plan, program: Program) -> None:
+    """Refuses to go on with another plan or program: their runs would stand in one table."""
+    begun, present = manifest["plan"]["hash"], plan.hash
+    if begun != present:
+        raise Refused(
+            f"{path.parent}: was begun with a plan of hash {begun}, but {plan.name} has {present}; start a new sweep"
+        )
+    begun, present = manifest["program"]["sha256"][:16], program.sha256[:16]
+    if begun != present:
+        raise Refused(
+            f"{path.parent}: was begun with a program of sha256 {begun}..., but {paths.shown(program.path)} has "
+            f"{present}...; start a new sweep, or name the old program with --program"
+        )
+
+
+def check_cells(manifest: dict[str, Any], path: Path, points: Sequence[Point]) -> None:
+    """Refuses to go on where the same plan and program mean something else: on another machine."""
+    begun, present = manifest["machine_found"], points[0].resolved.get("machine")
+    if begun != present:
+        raise Refused(
+            f"{path.parent}: was begun on a machine of kind {begun}, but this is {present}; start a new sweep"
+        )
+    if [cell["cell_id"] for cell in manifest["cells"]] != [point.cell_id for point in points]:
+        raise Refused(f"{path.parent}: was begun with cells that resolve differently now; start a new sweep")
+
+
+def json_text(manifest: dict[str, Any]) -> str:
+    """The file as it is written."""
+    return json.dumps(manifest, indent=2) + "\n"

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cells that the program has accepted: each is tried with --dry-run before anything is measured or written."""
+
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from benchlib import cells, emulation, units
+from benchlib.cells import Cell
+from benchlib.errors import Refused
+from benchlib.plan import Plan
+from benchlib.program import Program
+
+
+@dataclass(frozen=True)
+class Point:
+    """A cell with its arguments, and its record as far as it is known before measuring."""
+
+    cell: Cell
+    arguments: list[str]
+    resolved: dict[str, Any]
+
+    @property
+    def cell_id(self) -> str:
+        """The program's own hash of all that the user chose and the result depends on."""
+        return self.resolved["cell_id"]
+
+
+def resolve(plan: Plan, program: Program) -> list[Point]:
+    """All points of the plan, one that several parts share only once; or Refused, naming the first that will not do."""
+    expanded = cells.expand(plan)
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        asked = [pool.submit(_try, cell, plan, program) for cell in expanded]
+        try:
+            points = [
+                _answer(future, cell, f"{number} of {len(asked)}")
+                for number, (future, cell) in enumerate(zip(asked, expanded, strict=True), 1)
+            ]
+        finally:
+            pool.shutdown(cancel_futures=True)
+    for part in plan.parts:
+        _check_part([point for point in points if point.cell.part == part.name], plan)
+    unique: dict[str, Point] = {}
+    for point in points:
+        unique.setdefault(point.cell_id, point)
+    return list(unique.values())
+
+
+def _check_part(points: list[Point], plan: Plan) -> None:
+    """What can only be seen of all cells together: two that are one, and options that make no difference."""
+    seen: dict[str, Point] = {}
+    for point in points:
+        same = seen.setdefault(point.cell_id, point)
+        if same is not point:
+            raise Refused(f"cells ({same.cell.label}) and ({point.cell.label}) are the same to the program")
+    if not plan.allow_emulated:
+        emulation.check(points[0].cell.part, [point.resolved for point in points])
+
+
+def _try(cell: Cell, plan: Plan, program: Program) -> Point:
+    arguments = cells.arguments(cell.settings)
+    point = Point(cell, arguments, program.resolve(arguments))
+    measured_s = (point.resolved["warmup_ns"] + point.resolved["duration_ns"]) * 1e-9
+    if measured_s >= plan.timeout_s:
+        raise Refused(
+            f"warm-up and window take {units.in_words(measured_s)}, but the timeout is {units.in_words(plan.timeout_s)}"
+        )
+    return point
+
+
+def _answer(future: Future[Point], cell: Cell, number: str) -> Point:
+    try:
+        return future.result()
+    except Refused as refusal:
+        raise Refused(f"cell {number} ({cell.label}): {refusal}") from refusal

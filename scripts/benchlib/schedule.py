@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""In which order to measure, and how long it will take.
+
+Randomised complete blocks: repeat r of every cell comes before repeat r + 1 of any, each block in an order of
+its own. A drift of the machine then falls on all cells alike, and a sweep cut short is a smaller balanced one.
+"""
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+from benchlib import units
+from benchlib.errors import Refused
+
+# What a run costs beside its warm-up and window: start, calibration, sentinels, check of all items, end.
+# Measured on a virtual machine with 2 CPUs; it only makes the estimate.
+RUN_OVERHEAD_S = 0.2
+
+
+def block_order(seed: int, block: int, cells: int) -> list[int]:
+    """The cells of one block in random order, made of seed and block only, so that a resumed sweep finds it again."""
+    order = list(range(cells))
+    random.Random(f"{seed}:{block}").shuffle(order)
+    return order
+
+
+def run_seed(seed: int, block: int) -> int:
+    """The seed of everything random in the runs of a block: another for each repeat, one for all cells compared."""
+    return random.Random(f"{seed}:{block}:runs").getrandbits(32)
+
+
+def slots(seed: int, repeats: int, cells: int) -> Iterator[tuple[int, int, int]]:
+    """Every run as (block, order, cell); blocks and order count from 1, cells from 0."""
+    for block in range(1, repeats + 1):
+        for order, cell in enumerate(block_order(seed, block, cells), 1):
+            yield block, order, cell
+
+
+def run_seconds(resolved: dict[str, Any]) -> float:
+    """How long one run of a cell should take, from what the program resolved."""
+    return (resolved["warmup_ns"] + resolved["duration_ns"]) * 1e-9 + RUN_OVERHEAD_S
+
+
+def blocks_within(budget_s: float | None, block_s: float, repeats: int) -> int:
+    """How many whole blocks fit the budget; refuses when not one does."""
+    if budget_s is None or block_s * repeats <= budget_s:
+        return repeats
+    fitting = int(budget_s // block_s)
+    if fitting < 1:
+        raise Refused(
+            f"the budget of {units.in_words(budget_s)} is too small: measuring every cell once takes about "
+            f"{units.in_words(block_s)}"
+        )
+    return fitting

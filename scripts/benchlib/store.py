@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A result folder: the journal, a record and the output of every run, the plan, and what is derived from them.
+
+Only journal and records are the store; the CSV files and the manifest are views of it and can be made again. At any
+moment, killed or not, the folder is valid: a record is whole or absent, and counts once the journal says so.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchlib.errors import Refused, os_reason
+from benchlib.files import write_whole
+from benchlib.journal import Entry, Journal
+
+MOST_OF_ONE_DAY = 1000  # folders of one plan, commit and date
+
+
+class Store:
+    """An open result folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.journal = Journal(folder / "journal.jsonl")
+
+    def close(self) -> None:
+        """Gives the folder free for others."""
+        self.journal.close()
+
+    @property
+    def manifest_path(self) -> Path:
+        """The description of the whole sweep."""
+        return self.folder / "manifest.json"
+
+    def output_paths(self, run_id: str) -> tuple[Path, Path]:
+        """Where a run's stdout and stderr go."""
+        return self.folder / "runs" / f"{run_id}.out", self.folder / "runs" / f"{run_id}.err"
+
+    def keep(self, entry: Entry, record: dict[str, Any]) -> None:
+        """Stores an attempt: first its record, then the journal's line, each on the disk before the next step."""
+        write_whole(self._record_path(entry.run_id), json.dumps(record) + "\n")
+        self._drop_what_says_nothing(entry)
+        self.journal.append(entry)
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """The records of all finished attempts, failed ones too, in the order in which they were made."""
+        for entry in self.journal.entries:
+            if entry.finished:
+                path = self._record_path(entry.run_id)
+                try:
+                    yield json.loads(path.read_bytes())
+                except (OSError, ValueError) as error:
+                    raise Refused(
+                        f"{path}: the journal has this run, but its record cannot be read: {error}"
+                    ) from error
+
+    def _record_path(self, run_id: str) -> Path:
+        return self.folder / "runs" / f"{run_id}.json"
+
+    def _drop_what_says_nothing(self, entry: Entry) -> None:
+        """An empty stderr, and the stdout of a run that went well: that is the record, kept as such."""
+        out, err = self.output_paths(entry.run_id)
+        if entry.status == "ok":
+            out.unlink()
+        if err.stat().st_size == 0:
+            err.unlink()
+
+
+def create(folder: Path) -> Store:
+    """A new store in a folder that is new or empty."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise Refused(f"{folder}: holds something already; go on with --resume {folder}, or give another folder")
+        return _furnish(folder)
+    except OSError as error:
+        raise Refused(f"cannot make the results folder {folder}: {os_reason(error)}") from error
+
+
+def create_named(root: Path, machine: str, name: str) -> Store:
+    """A new store root/machine/name, or name-2, name-3, ...: what is there already is never written over."""
+    for number in range(1, MOST_OF_ONE_DAY):
+        folder = root / machine / (name if number == 1 else f"{name}-{number}")
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            folder.mkdir()
+            return _furnish(folder)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise Refused(f"cannot make the results folder {folder}: {os_reason(error)}") from error
+    raise Refused(f"{root / machine / name}: there are {MOST_OF_ONE_DAY} of these already")
+
+
+def reopen(folder: Path) -> Store:
+    """The store of a sweep to go on with."""
+    if not (folder / "journal.jsonl").is_file() or not (folder / "manifest.json").is_file():
+        raise Refused(f"{folder}: holds no sweep to resume (no journal.jsonl and manifest.json)")
+    return Store(folder)
+
+
+def _furnish(folder: Path) -> Store:
+    (folder / "runs").mkdir()
+    return Store(folder)

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads a result folder back into tables (pandas), and summarises runs without hiding what varies."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas
+
+from benchlib import params, stats
+from benchlib.errors import Refused, os_reason
+
+SCHEMA_VERSION = 1
+THROUGHPUT, LATENCY, HISTOGRAM = "throughput.csv", "latency.csv", "histogram.csv"
+
+# Columns that stay text even where every value looks like a number (a cell_id of digits, a list of one CPU).
+TEXT_COLUMNS = frozenset(
+    "plan_hash cell_id run_id arm status exit_reason verdict verdict_detail checks machine commit build compiler "
+    "started workload workload_params queue queue_params pool pool_params job_queue job_queue_params ready_queue "
+    "ready_queue_params dispatch optional_ops allocator pin cpus stage".split()
+)
+PARAMS_SUFFIX = "_params"
+# Texts that differ between runs of one cell.
+NOT_OF_THE_CELL = ("run_id", "status", "exit_reason", "verdict", "verdict_detail", "started", "cpus", "optional_ops")
+
+
+@dataclass(frozen=True)
+class Results:
+    """One result folder. `manifest` is empty for a folder that `readyq run --csv` wrote."""
+
+    folder: Path
+    throughput: pandas.DataFrame
+    latency: pandas.DataFrame
+    histogram: pandas.DataFrame
+    manifest: dict[str, Any]
+
+
+def load(folder: Path | str) -> Results:
+    """Reads the three CSVs and the manifest of a result folder; refuses another schema in one sentence."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise Refused(f"{folder}: no such result folder")
+    tables = [expand_params(read_csv(folder / name)) for name in (THROUGHPUT, LATENCY, HISTOGRAM)]
+    return Results(folder, tables[0], tables[1], tables[2], read_manifest(folder / "manifest.json"))
+
+
+def read_csv(path: Path) -> pandas.DataFrame:
+    """One file, or its gzip beside it where only that is kept (histograms in a repository are large).
+
+    Empty cells are NaN; the queue `null` stays a name, which pandas would by default take for NaN.
+    """
+    packed = path.with_name(path.name + ".gz")
+    if not path.exists() and packed.exists():
+        path = packed
+    try:
+        table = pandas.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
+    except OSError as error:
+        raise Refused(f"{path}: {os_reason(error)}") from error
+    except (pandas.errors.ParserError, pandas.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise Refused(f"{path}: not a CSV file: {str(error).strip()}") from error
+    if "schema_version" not in table.columns:
+        raise Refused(f"{path}: has no column schema_version, so it is no result of readyq")
+    other = set(table["schema_version"].dropna()) - {str(SCHEMA_VERSION)}
+    if other or table["schema_version"].isna().any():
+        found = ", ".join(sorted(other)) or "nothing"
+        raise Refused(f"{path}: has schema version {found}, but these scripts read version {SCHEMA_VERSION}")
+    for name in table.columns.difference(list(TEXT_COLUMNS)):
+        try:
+            table[name] = pandas.to_numeric(table[name])
+        except ValueError as error:
+            raise Refused(f"{path}: column {name} holds something that is no number: {error}") from error
+    return table
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """The manifest, or nothing where there is none."""
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise Refused(f"{path}: cannot be read as a manifest: {error}") from error
+
+
+def expand_params(table: pandas.DataFrame) -> pandas.DataFrame:
+    """Adds a column per parameter: `workload_params` "window=16;service=0" gives workload.window, workload.service."""
+    added = []
+    for column in [name for name in table.columns if name.endswith(PARAMS_SUFFIX)]:
+        prefix = column.removesuffix(PARAMS_SUFFIX)
+        parsed = pandas.DataFrame(
+            [params.split(text if isinstance(text, str) else None) for text in table[column]],
+            index=table.index,
+            dtype=object,
+        )
+        for name in parsed.columns:
+            added.append(numeric_if_all(parsed[name]).rename(f"{prefix}.{name}"))
+    return pandas.concat([table, *added], axis=1)
+
+
+def numeric_if_all(column: pandas.Series) -> pandas.Series:
+    """A parameter's type is not in the file: it is a number if every value that is there is one."""
+    converted = pandas.to_numeric(column, errors="coerce")
+    return converted if (converted.notna() | column.isna()).all() else column
+
+
+def summarise(table: pandas.DataFrame, by: Sequence[str], value: str) -> pandas.DataFrame:
+    """One row per group of `by`: median, its exact interval, n, how many failed, and warnings.
+
+    Failed runs have no place in a median, but they are counted and warned of. A group that mixes cells warns
+    and names what varies, since a median over different things is the usual way to be misled.
+    """
+    rows = []
+    for key, group in table.groupby(list(by) if len(by) > 1 else by[0], dropna=False, sort=True):
+        ok = group[group["status"] == "ok"]
+        estimate = stats.median(ok[value].dropna().to_numpy())
+        failed = len(group) - len(ok)
+        warnings = list(estimate.warnings)
+        if failed:
+            warnings.append(f"{failed} of {len(group)} runs failed and are not in the median")
+        varying = hidden_variation(group, by)
+        if varying:
+            warnings.append(f"mixes different cells: {', '.join(varying)} varies")
+        rows.append(
+            dict(zip(by, key if isinstance(key, tuple) else (key,), strict=True))
+            | {"n": estimate.n, "failed": failed, "median": estimate.value, "low": estimate.low, "high": estimate.high}
+            | {"coverage": estimate.coverage, "warnings": tuple(warnings)}
+        )
+    columns = [*by, "n", "failed", "median", "low", "high", "coverage", "warnings"]
+    return pandas.DataFrame(rows, columns=columns)
+
+
+def hidden_variation(group: pandas.DataFrame, by: Sequence[str]) -> list[str]:
+    """The settings that differ inside a group that should be one cell; parameters by their own names."""
+    if group["cell_id"].nunique() <= 1:
+        return []
+    settings = [
+        name
+        for name in group.columns
+        if (name in TEXT_COLUMNS or "." in name or name in ("warmup_ns", "duration_ns"))
+        and not name.endswith(PARAMS_SUFFIX)
+        and name not in (*by, *NOT_OF_THE_CELL)
+    ]
+    varying = [name for name in settings if group[name].nunique(dropna=False) > 1]
+    return [name for name in varying if name != "cell_id"] or ["cell_id"]
