@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What stands below every figure: n, what the band means, what failed, and where the numbers are from."""
+
+import pandas
+
+from benchlib import series, stats
+from benchlib.series import LINE, THREADS
+
+FAILURES_LISTED = 4
+
+
+def lines(runs: pandas.DataFrame, points: pandas.DataFrame, kept: list[str]) -> list[str]:
+    """The footer of a figure of medians. `runs` are all that belong in it, failed ones too; `kept` made its panels."""
+    crosses = ["A cross on the axis: every run of that point failed."] if (points["n"] == 0).any() else []
+    n = span(points.loc[points["n"] > 0, "n"])
+    about = f"n = {n} runs a point, each a process of its own and a dot. Line: median. {_band(points)}"
+    return [about, *promises(runs), *_variation(runs, points, kept), *failures(runs), *crosses, provenance(runs)]
+
+
+def span(counts: pandas.Series) -> str:
+    """`5`, or `3 to 5`."""
+    if counts.empty:
+        return "0"
+    return f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
+
+
+def _band(points: pandas.DataFrame) -> str:
+    needed = f"an interval needs {stats.runs_needed()} runs"
+    drawn = points[points["n"] > 0]
+    if drawn["low"].isna().all():
+        return f"No band: {needed}."
+    few = f" None where runs are too few: {needed}." if drawn["low"].isna().any() else ""
+    return f"Band: 95 % interval of the median, exact, from order statistics of independent runs.{few}"
+
+
+def _variation(runs: pandas.DataFrame, points: pandas.DataFrame, kept: list[str]) -> list[str]:
+    """What differs between the points of one line, or inside a point, must not go unsaid."""
+    drift = series.drifting(runs, kept)
+    said = [f"Besides threads, there varies along a line: {', '.join(drift)}."] if drift else []
+    mixed = {warning for warnings in points["warnings"] for warning in warnings if warning.startswith("mixes")}
+    return said + [f"A point {warning}." for warning in sorted(mixed)]
+
+
+def promises(runs: pandas.DataFrame) -> list[str]:
+    """Queues that promise different things are marked wherever they stand side by side."""
+    unlike = len(series.promises(runs)) > 1
+    return ["In brackets: what each queue promises. Unlike ones are shown together, not ranked."] if unlike else []
+
+
+def failures(runs: pandas.DataFrame) -> list[str]:
+    """Failed runs are in no median; they are counted, and what was wrong is said in words."""
+    failed = runs[runs["status"] != "ok"]
+    if failed.empty:
+        return []
+    words = []
+    for (line, reason), threads in failed[THREADS].groupby([failed[LINE], series.reasons(failed)]):
+        words.append(f"{line} {reason} at {', '.join(map(str, sorted(set(threads))))} threads")
+    rest = len(words) - FAILURES_LISTED
+    listed = "; ".join(words[:FAILURES_LISTED]) + (f"; and {rest} more" if rest > 0 else "")
+    return [f"{len(failed)} of {len(runs)} runs failed and stand in no median: {listed}."]
+
+
+def provenance(runs: pandas.DataFrame) -> str:
+    """Machine, CPUs, commit, build and plan of the runs; where there are several, all of them."""
+    cpus = sorted({f"{count:.0f}" for count in runs["cpus_allowed"].dropna()})
+    build = ", ".join(text for text in (_all(runs, "build"), _all(runs, "compiler")) if text)
+    plan = _all(runs, "plan_hash")
+    return " \u00b7 ".join([
+        f"machine {_all(runs, 'machine') or 'unknown'}",
+        f"{'/'.join(cpus) or '?'} CPUs",
+        f"commit {_all(runs, 'commit') or 'unknown'}",
+        *([build] if build else []),
+        f"plan {plan}" if plan else "no plan",
+    ])
+
+
+def _all(runs: pandas.DataFrame, column: str) -> str:
+    return "/".join(sorted(runs[column].dropna().unique()))

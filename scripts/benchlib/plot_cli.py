@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line of scripts/plot."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchlib import figures, paths, summary, table
+from benchlib.errors import EXIT_OK, EXIT_REFUSED, Refused
+
+DESCRIPTION = """Draws the figures of a result: contention curves, latency percentiles, the ready-lock ablation, and the
+contention curves by gnuplot with the script and data to draw them again.
+
+Prints the paths of what it wrote on standard output."""
+EPILOG = """exit codes: 0 done; 2 the result or an option was refused, or the system refused a resource"""
+
+
+def main(words: Sequence[str]) -> int:
+    """Carries out the command line. Returns the exit code."""
+    options = parser().parse_args(words)
+    try:
+        results = table.load(options.result)
+        every = figures.of(results)
+        if options.table:
+            print("\n".join(summary.lines(results)))
+            return EXIT_OK
+        folder = options.out or options.result / "figures"
+        drawn = figures.draw(figures.chosen(every, options.only), folder, options.format)
+    except Refused as refusal:
+        print(f"plot: {refusal}", file=sys.stderr)
+        return EXIT_REFUSED
+    for path in drawn:
+        print(paths.shown(path))
+    return EXIT_OK
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    result = argparse.ArgumentParser(
+        prog="plot", description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    result.add_argument("result", type=Path, metavar="RESULT_DIR", help="folder of a sweep, or of readyq run --csv")
+    result.add_argument("--out", type=Path, metavar="DIR", help="where the figures go (default: RESULT_DIR/figures)")
+    formats = ",".join(figures.FORMATS)
+    result.add_argument("--format", type=_formats, default=formats, metavar=formats, help="one or both (default: both)")
+    result.add_argument("--only", metavar="NAME", help="one figure or kind: contention, latency, ready-lock, gnuplot")
+    result.add_argument("--table", action="store_true", help="draw nothing; print the medians as a table")
+    return result
+
+
+def _formats(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(text.split(",")))
+    for name in names:
+        if name not in figures.FORMATS:
+            raise argparse.ArgumentTypeError(f"'{name}' is no format of these; known are {', '.join(figures.FORMATS)}")
+    return names

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The documents are run: every `$` line of RUNNING.md and README.md, in order, each exactly as it is printed."""
+
+import os
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+COMMAND = re.compile(r"^\$ (.+(?:\\\n.+)*)$", re.M)
+FENCE = re.compile(r"^```console\n(.*?)^```$", re.M | re.S)
+
+# Commands that are run by the named test or by CI itself, because they install packages, run these very tests, or
+# take minutes. Any other command of a document is run below.
+ELSEWHERE = {
+    "scripts/quickstart": "test_long.py",
+    "scripts/test": ".ci/run",
+    "scripts/test --full": "by hand",
+    "scripts/setup tests": ".ci/run",
+    "scripts/sweep scripts/plans/contention.toml": "by hand: a quarter of an hour; its cells are checked by --dry-run",
+    "scripts/sweep scripts/plans/libuv.toml": "by hand: minutes; its cells are checked by --dry-run",
+}
+
+
+def commands(document: str) -> list[str]:
+    text = (ROOT / document).read_text()
+    found = [command.replace("\\\n", " ") for fence in FENCE.findall(text) for command in COMMAND.findall(fence)]
+    assert found, f"{document} shows no command"
+    return found
+
+
+def expected_code(command: str, document: str) -> int:
+    """A command whose line ends in `# exit code N` is documented to fail that way."""
+    mark = re.search(r"# exit code (\d+)$", command)
+    return int(mark.group(1)) if mark else 0
+
+
+@pytest.mark.parametrize("document", ["RUNNING.md", "README.md"])
+def test_every_command_of_the_document_does_what_it_says(document: str, readyq: Path, tmp_path: Path) -> None:
+    """In a copy of the checkout's layout, so that results do not land in the checkout."""
+    for name in ("scripts", "queues", "results"):
+        (tmp_path / name).symlink_to(ROOT / name) if name != "results" else (tmp_path / name).mkdir()
+    (tmp_path / "results" / "reference").symlink_to(ROOT / "results" / "reference")
+    (tmp_path / "build" / "release").mkdir(parents=True)
+    (tmp_path / "build" / "release" / "readyq").symlink_to(readyq)
+    environment = os.environ | {"READYQ": str(readyq), "PATH": "/usr/bin:/bin"}
+    ran = 0
+    for command in commands(document):
+        plain = re.sub(r"\s*#.*$", "", command)
+        if plain in ELSEWHERE or shlex.split(plain)[0] in ("git", "cd", "cmake", "ctest", "sudo"):
+            continue
+        done = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True,
+                              timeout=300, check=False, stdin=subprocess.DEVNULL)
+        assert done.returncode == expected_code(command, document), f"$ {command}\n{done.stdout}\n{done.stderr}"
+        ran += 1
+    assert ran > 0
+
+
+@pytest.mark.parametrize("document", ["RUNNING.md", "README.md"])
+def test_the_links_and_files_that_it_names_exist(document: str) -> None:
+    text = (ROOT / document).read_text()
+    targets = [target for target in re.findall(r"\]\(([^)#]+)\)", text) if not target.startswith("http")]
+    assert targets
+    for target in targets:
+        assert (ROOT / target).exists(), f"{document} links to {target}, which does not exist"
+
+
+@pytest.mark.parametrize("command", [command for command in ELSEWHERE if command.startswith("scripts/sweep")])
+def test_the_long_plans_are_accepted(command: str, readyq: Path) -> None:
+    done = subprocess.run([*shlex.split(command), "--dry-run", "--program", readyq], cwd=ROOT, capture_output=True,
+                          text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_dictionary_is_what_the_program_says(readyq: Path) -> None:
+    """results/README.md holds the output of `readyq fields`, word for word."""
+    told = subprocess.run([readyq, "fields"], capture_output=True, text=True, check=True).stdout
+    assert told.strip() in (ROOT / "results" / "README.md").read_text()
+
+
+def test_written_files_have_the_columns_of_the_dictionary(readyq: Path, tmp_path: Path) -> None:
+    subprocess.run([readyq, "run", "--workload", "pairs", "--duration", "20ms", "--warmup", "10ms", "--quiet", "--csv",
+                    tmp_path / "one"], capture_output=True, check=True)
+    text = (ROOT / "results" / "README.md").read_text()
+    sections = re.split(r"^#+ ", text, flags=re.M)
+    for name in ("throughput.csv", "latency.csv", "histogram.csv"):
+        section = next(part for part in sections if part.startswith(name))
+        documented = re.findall(r"^\| `?(\w+)`? \|", section, re.M)[1:]
+        header = (tmp_path / "one" / name).read_text().splitlines()[0].split(",")
+        assert documented == header, name
