@@ -5,8 +5,8 @@
 
 #include <stdint.h>
 
-// No run has more threads than this, whatever the machine allows.
-#define THREADS_MAX 2048u
+// No run has more threads than this, whatever the machine allows: the 1024 workers of a full pool, and some to feed them.
+#define THREADS_MAX 1152u
 
 struct thread_limit {
     uint64_t threads; // that may be started still

@@ -8,11 +8,12 @@
 // Who enters later must not be waited for, or a busy queue would never free. So there are two counts: the owner
 // begins a period by turning `index` to the count that is known to have drained, and waits for the other one.
 // Enter | check and turn | drained are a store and then a load on each side: seq_cst, so that one sees the other.
-// Whoever sees `index` turned under him backs out and counts himself anew.
+// Who finds `index` turned between looking at it and counting backs out and counts anew.
 //
-// What the owner read (seq_cst) before grace_begin, those who enter after the period's end read so or newer
-// (seq_cst), which is what makes it safe to free. For the managed this rests on progress_later reading, for an
-// unmanaged owner, the shared value: only the total order puts that before the confirmations that count.
+// What the owner read (seq_cst) before grace_begin, all whom the period does not wait for read so or newer
+// (seq_cst): that is why they can't reach what the owner then frees. For managed threads it rests on progress_later,
+// which for an unmanaged owner only reads the shared value: nothing but the total order puts that read, and the
+// owner's before it, ahead of the confirmations that count.
 #ifndef READYQ_SYNC_GRACE_H
 #define READYQ_SYNC_GRACE_H
 

@@ -136,6 +136,7 @@ int check_no_memory(struct suite *suite)
 static int use_and_leave(struct suite *suite, void *memory, void *producer, void *consumer)
 {
     const struct queue_ops *ops = suite->ops;
+    const uint64_t capacity = suite->traits->capacity;
     uintptr_t item;
     int result = 0;
     memset(producer, 0, ops->handle_size);
@@ -145,9 +146,11 @@ static int use_and_leave(struct suite *suite, void *memory, void *producer, void
         return suite_fail(suite, "attach failed");
     if (ops->dequeue(memory, consumer, &item) == QUEUE_OK)
         result = suite_fail(suite, "an item came out of a new queue");
+    if (ops->length && ops->length(memory) > 10)
+        result = suite_fail(suite, "a new queue has a length");
     for (unsigned i = 0; i < 200 && !result; i++)
-        if (ops->enqueue(memory, producer, item_make(0, i)) != QUEUE_OK && !suite->traits->capacity)
-            result = suite_fail(suite, "enqueue failed");
+        if (ops->enqueue(memory, producer, item_make(0, i)) != QUEUE_OK && (!capacity || i < capacity))
+            result = suite_fail(suite, "a new queue did not take item %u", i);
     for (unsigned i = 0; i < 70 && !result; i++)
         if (ops->dequeue(memory, consumer, &item) == QUEUE_OK && item != item_make(0, i) &&
             suite->traits->order != QUEUE_ORDER_RELAXED)
@@ -179,11 +182,12 @@ int check_reuse(struct suite *suite)
         const int closed = test_env_fini(&suite->env, suite->fault);
         error = error ? error : closed;
     }
-    const bool handles = guarded_free(producer, ops->handle_size) & guarded_free(consumer, ops->handle_size);
+    if (!guarded_free(producer, ops->handle_size))
+        error = suite_fail(suite, "it wrote beyond a producer's handle");
+    if (!guarded_free(consumer, ops->handle_size))
+        error = suite_fail(suite, "it wrote beyond a consumer's handle");
     if (!guarded_free(memory, ops->size))
         error = suite_fail(suite, "it wrote beyond its own memory");
-    if (!handles)
-        error = suite_fail(suite, "it wrote beyond its handle");
     return error;
 }
 
