@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-// No run has more threads than this, whatever the machine allows: the 1024 workers of a full pool, and some to feed them.
+// No run has more threads than this, whatever the machine allows: the 1024 workers of a full pool, and some beside.
 #define THREADS_MAX 1152u
 
 struct thread_limit {
