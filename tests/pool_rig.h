@@ -129,10 +129,35 @@ static inline void rig_again(struct rig *rig, unsigned schedulers, unsigned work
     rig_init(rig, schedulers, workers, job_queue, ready_queue);
 }
 
+// Steps worker `number` as often as it runs something or asks to be called again.
+static inline enum worker_next rig_work(struct rig *rig, unsigned number)
+{
+    enum worker_next next;
+    do
+        next = worker_step(&rig->pool->workers[number]);
+    while (next == WORKER_RAN || next == WORKER_AGAIN);
+    return next;
+}
+
+// Lets a pool without threads finish what it has, as far as it can. What is left then is lost, and stop says so
+// in place of waiting for it.
+static inline void rig_settle(struct rig *rig)
+{
+    for (unsigned round = 0; round < 100; round++) {
+        for (unsigned i = 0; i < rig->setup.workers; i++)
+            rig_work(rig, i);
+        for (unsigned i = 0; i < rig->setup.schedulers; i++)
+            if (rig->pool->schedulers[i].progress)
+                scheduler_pass(&rig->pool->schedulers[i]);
+    }
+    atomic_store(&rig->pool->workers_ended, 1);
+}
+
 // Stops, and sees that all memory came back.
 static inline void rig_stop(struct rig *rig)
 {
     if (rig->manned) {
+        rig_settle(rig);
         for (unsigned i = 0; i < rig->setup.schedulers; i++)
             if (rig->pool->schedulers[i].progress)
                 scheduler_detach(&rig->pool->schedulers[i]);
@@ -175,16 +200,6 @@ static inline void trace_free(void *data)
 static inline long rig_submit(struct rig *rig, unsigned number, unsigned *key, struct trace *trace)
 {
     return erts_pool_ops.submit(rig->pool, number, key, trace_invoke, trace_ready, trace);
-}
-
-// Steps worker `number` as often as it runs something or asks to be called again.
-static inline enum worker_next rig_work(struct rig *rig, unsigned number)
-{
-    enum worker_next next;
-    do
-        next = worker_step(&rig->pool->workers[number]);
-    while (next == WORKER_RAN || next == WORKER_AGAIN);
-    return next;
 }
 
 #endif

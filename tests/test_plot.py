@@ -16,7 +16,7 @@ import matplotlib.collections
 import matplotlib.text
 import numpy
 import pytest
-from conftest import ROOT
+from conftest import ROOT, SweepRunner
 from result_folder import INCORRECT, ResultFolder, throughput_columns
 
 from benchlib import ablation, curves, figures, frame, latency, plot_cli, series, style, summary, table
@@ -503,6 +503,24 @@ def test_the_table_has_every_median_and_says_what_failed(tmp_path: Path) -> None
         "1 of 37 runs failed and stand in no median: bb violated at 4 threads.",
         "machine made-up-2cpu | 2 CPUs | commit 0123456789ab | release, gnu 12.2.0 | plan 5d41402abc4b2a76",
     ]
+
+
+def test_a_real_sweep_marks_what_its_queues_promise(real_sweep: SweepRunner) -> None:
+    plan = """
+        name = "promises"
+        repeats = 1
+        [base]
+        workload = "producer_consumer"
+        warmup = "1ms"
+        duration = "5ms"
+        [axes]
+        queue = ["erts_mpsc", "mutex_list", "null"]
+    """
+    done = real_sweep.run(plan)
+    assert done.returncode == 0, done.stderr
+    runs = series.prepare(table.load(real_sweep.out))
+    (one,) = curves.plan(runs, style.looks(sorted(set(runs[series.LINE])), series.baselines(runs)))
+    assert one.legend == ["erts_mpsc [FIFO, lock-free]", "mutex_list [FIFO, blocking]", "ceiling (null)"]
 
 
 def test_a_real_run_is_drawn(readyq: Path, tmp_path: Path) -> None:

@@ -257,6 +257,19 @@ static void a_pool_that_nobody_used_stops(void **state)
     rig_start(&rig);
 }
 
+static void starting_and_stopping_over_and_over(void **state)
+{
+    (void)state;
+    rig_again(&rig, 1, 2, "erts_mpsc", "erts_mpsc");
+    for (unsigned i = 0; i < ROUNDS(1000); i++) {
+        assert_int_equal(rig_try(&rig), 0);
+        if (i % 3 == 0)
+            assert_int_equal(erts_pool_ops.attach(rig.pool, 0), 0);
+        assert_int_equal(erts_pool_ops.stop(rig.pool, NULL, &rig.fault), 0);
+    }
+    rig.pool = NULL;
+}
+
 static void stop_reports_what_was_done(void **state)
 {
     (void)state;
@@ -426,6 +439,7 @@ int main(void)
         TEST(b15_without_memory_at_any_step_the_start_is_unwound),
         TEST(queues_are_held_against_what_the_pool_asks_of_them),
         TEST(a_pool_that_nobody_used_stops),
+        TEST(starting_and_stopping_over_and_over),
         TEST(stop_reports_what_was_done),
         TEST(attaching_to_a_pool_that_stops_is_refused),
         TEST(submitting_to_a_pool_that_stops_is_refused),

@@ -132,10 +132,10 @@ static struct driver_handle handle;
 static struct lock_node node;
 static struct job_call call;
 
+// Dead or alive.
 static bool port_is_held(void)
 {
-    struct port *port;
-    return port_held(&rig.pool->ports, call.port, &port) == 0;
+    return atomic_load(&rig.pool->ports.ports[(uint32_t)call.port - 1].holder) == thread_token();
 }
 
 // H: under the port's lock. h: not.

@@ -46,7 +46,10 @@ class ReadyLock:
         self.workers = sorted(self.runs["workers"].unique())
         lines = set(self.runs[LINE])
         self.looks = {line: look for line, look in looks.items() if line in lines}
-        self.subtitle = ", ".join(part for part in (panel.heading, *series.constants(self.runs, "workload")) if part)
+        alike = [] if series.varies(self.runs["schedulers"]) else [self.runs["schedulers"].iloc[0]]
+        schedulers = [series.setting("schedulers", count) for count in alike]
+        parts = [panel.heading, *schedulers, *series.constants(self.runs, "workload")]
+        self.subtitle = ", ".join(part for part in parts if part)
 
     def draw(self, folder: Path, formats: Sequence[str]) -> list[Path]:
         """Draws the figure and returns the paths."""

@@ -13,7 +13,7 @@ def lines(runs: pandas.DataFrame, points: pandas.DataFrame, kept: list[str]) -> 
     """The footer of a figure of medians. `runs` are all that belong in it, failed ones too; `kept` made its panels."""
     crosses = ["A cross on the axis: every run of that point failed."] if (points["n"] == 0).any() else []
     n = span(points.loc[points["n"] > 0, "n"])
-    about = f"n = {n} runs a point, each a process of its own and a dot. Line: median. {_band(points)}"
+    about = f"n = {n} runs a point, each a process of its own and a dot. Marker: median. {_band(points)}"
     return [about, *promises(runs), *_variation(runs, points, kept), *failures(runs), *crosses, provenance(runs)]
 
 
@@ -26,11 +26,11 @@ def span(counts: pandas.Series) -> str:
 
 def _band(points: pandas.DataFrame) -> str:
     needed = f"an interval needs {stats.runs_needed()} runs"
-    drawn = points[points["n"] > 0]
-    if drawn["low"].isna().all():
+    without = points.loc[points["n"] > 0, "low"].isna()
+    if without.all():
         return f"No band: {needed}."
-    few = f" None where runs are too few: {needed}." if drawn["low"].isna().any() else ""
-    return f"Band: 95 % interval of the median, exact, from order statistics of independent runs.{few}"
+    few = f" None where runs are too few: {needed}." if without.any() else ""
+    return f"Band or bar: 95 % interval of the median, exact, from order statistics of independent runs.{few}"
 
 
 def _variation(runs: pandas.DataFrame, points: pandas.DataFrame, kept: list[str]) -> list[str]:

@@ -44,6 +44,7 @@ def new(
         "run_prefix": prefix,
         "program": {"path": paths.recorded(program.path), "sha256": program.sha256}
         | {name: resolved.get(name) for name in ("commit", "build", "compiler")},
+        "queues": program.queues(),
         "machine": machine,
         "machine_found": resolved.get("machine"),
         "environment": resolved.get("environment", {}),

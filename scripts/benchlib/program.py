@@ -37,12 +37,19 @@ class Program:
 
     def fields(self) -> dict[str, list[dict[str, Any]]]:
         """The columns of each CSV file, in order."""
-        finished = self._ask(["fields", "--json"])
+        return self._told("fields", "--json")
+
+    def queues(self) -> dict[str, dict[str, Any]]:
+        """What each listed queue promises with its default parameters. One that is not built promises nothing."""
+        listed = self._told("list", "--json", "queues")["queues"]
+        return {queue["name"]: queue["traits"] for queue in listed if "traits" in queue}
+
+    def _told(self, *words: str) -> Any:
+        finished = self._ask([*words])
         try:
-            fields = json.loads(finished.stdout)
+            return json.loads(finished.stdout)
         except ValueError as error:
-            raise Refused(f"{paths.shown(self.path)} fields --json printed no JSON; is it readyq?") from error
-        return fields
+            raise Refused(f"{paths.shown(self.path)} {' '.join(words)} printed no JSON; is it readyq?") from error
 
     def resolve(self, arguments: list[str]) -> dict[str, Any]:
         """The record of a run without its measurements; or Refused with the program's own sentence."""

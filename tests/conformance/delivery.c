@@ -145,7 +145,8 @@ static bool judge_empty(struct actor *self, struct crowd *crowd, uint64_t taken,
 {
     const bool watched = crowd->watched, exact = self->suite->traits->empty_exact;
     if (watched && exact && taken < before) {
-        suite_fail(self->suite, "dequeue answered EMPTY, %llu items that were enqueued earlier not having come",
+        suite_fail(self->suite,
+                   "dequeue answered EMPTY before %llu items that were enqueued earlier (or they are lost)",
                    (unsigned long long)(before - taken));
         return true;
     }
