@@ -13,6 +13,7 @@
 #include "core/machine/memory.h"
 #include "core/machine/topology.h"
 #include "core/pool.h"
+#include "core/sync/lock.h"
 #include "core/sync/thread.h"
 
 #define UV_WORKERS_MAX 1024u // as libuv clamps UV_THREADPOOL_SIZE
@@ -38,6 +39,38 @@ struct peer_job {
     void (*ready)(void *);
     void *data;
 };
+
+// libuv ends the process when it cannot create its threads. So as many of the same size are created beforehand,
+// all there at once, and ended again.
+#define UV_STACK_BYTES (8u << 20)
+
+static void wait_for_gate(void *argument)
+{
+    struct lock_node node;
+    lock_acquire(argument, &node);
+    lock_release(argument, &node);
+}
+
+static int probe_threads(unsigned count)
+{
+    struct thread *threads = calloc(count, sizeof *threads);
+    if (!threads)
+        return -ENOMEM;
+    const struct thread_options options = {.stack_bytes = UV_STACK_BYTES, .cpu = -1};
+    struct lock gate;
+    struct lock_node node;
+    int error = 0;
+    lock_init(&gate, LOCK_MUTEX);
+    lock_acquire(&gate, &node);
+    for (unsigned i = 0; i < count && error == 0; i++)
+        error = thread_start(&threads[i], &options, wait_for_gate, &gate);
+    lock_release(&gate, &node);
+    for (unsigned i = 0; i < count; i++)
+        thread_join(&threads[i]);
+    lock_fini(&gate);
+    free(threads);
+    return error;
+}
 
 // libuv starts its workers from whichever thread asks first, and they inherit that thread's processors. So main
 // asks before anyone is pinned, with as many jobs as workers that wait for each other: every worker gets one, and pins
@@ -103,8 +136,13 @@ static int peer_start(struct pool **pool, const struct pool_setup *setup, const 
     struct pool *made = memory_system.alloc(&memory_system, size, LINE_PAIR, -1);
     if (!made)
         return fault_set(fault, -ENOMEM, "pool uv: no memory");
-    started = true;
-    const int error = start_workers(setup);
+    int error = probe_threads(setup->workers);
+    if (error)
+        fault_set(fault, error, "pool uv: the machine, or a limit of it, allows no %u more threads", setup->workers);
+    if (!error) {
+        started = true;
+        error = start_workers(setup);
+    }
     if (error) {
         memory_system.free(&memory_system, made, size, -1);
         return fault_set(fault, error, "pool uv: cannot start or pin %u workers: %s", setup->workers,
