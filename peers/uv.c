@@ -144,6 +144,8 @@ static int peer_start(struct pool **pool, const struct pool_setup *setup, const 
         error = start_workers(setup);
     }
     if (error) {
+        if (started)
+            uv_library_shutdown();
         memory_system.free(&memory_system, made, size, -1);
         return fault_set(fault, error, "pool uv: cannot start or pin %u workers: %s", setup->workers,
                          uv_strerror(error));

@@ -281,10 +281,10 @@ static int mpsc_dequeue(void *queue, void *handle, uintptr_t *item)
 {
     struct mpsc *q = queue;
     uint64_t progress;
-    struct element *e = at_load_acq(&q->head.head->next, AT(mpsc_next, mpsc_link));
+    struct element *e = at_load_sc(&q->head.head->next, AT(mpsc_next, mpsc_link));
     if (e == &q->tail.marker) {
         q->head.head = e;
-        e = at_load_acq(&e->next, AT(mpsc_behind_marker, mpsc_link));
+        e = at_load_sc(&e->next, AT(mpsc_behind_marker, mpsc_link));
     }
     if (!e)
         return QUEUE_EMPTY;

@@ -72,6 +72,7 @@ struct pool {
     _Atomic uint32_t attached; // schedulers and externals
     _Atomic uint32_t leaving;  // of those, still touching the pool
     _Atomic uint32_t externals_attached;
+    _Atomic uint32_t home_left; // the scheduler that externals' jobs come home to has left
 };
 
 // The driver of default ports: runs the job's own `ready`.

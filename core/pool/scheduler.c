@@ -14,10 +14,9 @@ void scheduler_notify(void *argument)
     struct scheduler *self = argument;
     // The common case in a stream of completions: told already, nothing to write. In the total order, so that a
     // flag seen up is lowered, and the queue looked at, only after the caller's enqueue.
-    if (at_load_sc(&self->flags, AT(ready_seen, ready_lower)) & SCHEDULER_READY)
+    if (at_load_sc(&self->flags, AT(ready_seen, ready_lower, ready_keep)) & SCHEDULER_READY)
         return;
-    const uint32_t before =
-        at_or_sc(&self->flags, SCHEDULER_READY, AT(ready_raise, ready_lower, sleep_announce, sleep_over));
+    const uint32_t before = at_or_sc(&self->flags, SCHEDULER_READY, AT(ready_raise, ready_lower, sleep_announce));
     if (!(before & SCHEDULER_READY) && (before & SCHEDULER_SLEEPING))
         event_set(&self->event);
 }
@@ -25,8 +24,7 @@ void scheduler_notify(void *argument)
 static void progress_wakeup(void *argument)
 {
     struct scheduler *self = argument;
-    const uint32_t before =
-        at_or_sc(&self->flags, SCHEDULER_PROGRESS, AT(progress_raise, ready_lower, sleep_announce, sleep_over));
+    const uint32_t before = at_or_sc(&self->flags, SCHEDULER_PROGRESS, AT(progress_raise, ready_lower, sleep_announce));
     if (before & SCHEDULER_SLEEPING)
         event_set(&self->event);
 }
@@ -36,7 +34,7 @@ static void check(struct scheduler *self)
     self->clean_blocked = false;
     self->clean_due = !ready_check(&self->ready);
     if (!self->clean_due)
-        at_or_sc(&self->flags, SCHEDULER_READY, AT(ready_keep, ready_lower));
+        at_or_sc(&self->flags, SCHEDULER_READY, AT(ready_keep, ready_seen));
 }
 
 static void clean(struct scheduler *self)
@@ -61,8 +59,7 @@ enum pool_more scheduler_pass(struct scheduler *self)
     if (at_load_rlx(&self->flags)) {
         // Lowered by a full barrier before the queue is looked at, or an item could be missed whose enqueuer still
         // saw the flag up.
-        const uint32_t flags =
-            at_and_sc(&self->flags, 0u, AT(ready_lower, ready_raise, ready_seen, progress_raise, ready_keep));
+        const uint32_t flags = at_and_sc(&self->flags, 0u, AT(ready_lower, ready_raise, ready_seen, progress_raise));
         if (flags & SCHEDULER_READY)
             check(self);
     }
@@ -100,7 +97,7 @@ void scheduler_wait(struct scheduler *self)
     at_or_sc(&self->flags, SCHEDULER_SLEEPING, AT(sleep_announce, ready_raise, progress_raise));
     if (!has_work(self))
         event_wait(&self->event, 0);
-    at_and_sc(&self->flags, ~(uint32_t)SCHEDULER_SLEEPING, AT(sleep_over, ready_raise, progress_raise));
+    at_and_rlx(&self->flags, ~(uint32_t)SCHEDULER_SLEEPING);
     progress_finalize_wait(self->progress);
     at_store_rlx(&self->parks, self->event.parks);
 }
@@ -163,30 +160,45 @@ int scheduler_attach(struct scheduler *self)
     return error;
 }
 
-static bool all_came_home(const struct scheduler *self)
+// Jobs of external submitters come home to the first scheduler, so it leaves only when there are none. It says
+// that it has left before it looks for them, and they attach before they look whether it has: one sees the other.
+static bool externals_done(struct scheduler *self, uint64_t *submitted)
 {
     struct pool *pool = self->pool;
+    at_store_sc(&pool->home_left, 1, AT(home_leaves, external_look));
+    if (at_load_sc(&pool->externals_attached, AT(home_look, external_came, external_left)) > 0)
+        return false;
+    for (unsigned i = 0; i < pool->external_count; i++)
+        *submitted += at_load_rlx(&pool->externals[i].submitted);
+    return true;
+}
+
+static bool all_came_home(struct scheduler *self)
+{
     uint64_t submitted = at_load_rlx(&self->submitter.submitted);
-    if (self->index == 0) {
-        if (at_load_sc(&pool->externals_attached, AT(external_look, external_came, external_left)) > 0)
-            return false;
-        for (unsigned i = 0; i < pool->external_count; i++)
-            submitted += at_load_rlx(&pool->externals[i].submitted);
-    }
-    return at_load_rlx(&self->ready.completed) == submitted;
+    const bool hosts = self->index == 0 && self->pool->external_count > 0;
+    if ((!hosts || externals_done(self, &submitted)) && at_load_rlx(&self->ready.completed) == submitted)
+        return true;
+    if (hosts)
+        at_store_rlx(&self->pool->home_left, 0);
+    return false;
 }
 
 void scheduler_detach(struct scheduler *self)
 {
+    bool last = false;
     for (;;) {
-        // Once the last worker has ended nothing more can come: what is not here then is lost, and stop says so.
-        const bool last = at_load_acq(&self->pool->workers_ended, AT(workers_seen, workers_end));
-        if (last)
-            scheduler_notify(self);
         const enum pool_more more = scheduler_pass(self);
         if (all_came_home(self) || (last && more == POOL_NOTHING))
             break;
-        if (more == POOL_NOTHING)
+        if (more == POOL_MORE)
+            continue;
+        // Once the last worker has ended nothing more can come: what one more look does not find is lost, and stop
+        // says so. Asked after the pass, which lowered the flag that would have spared the worker its notice.
+        last = at_load_sc(&self->pool->workers_ended, AT(workers_seen, workers_end));
+        if (last)
+            scheduler_notify(self);
+        else
             scheduler_wait(self);
     }
     leave(self);

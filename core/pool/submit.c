@@ -35,6 +35,26 @@ void submitter_detach(struct submitter *submitter)
         queue_client_detach(&submitter->jobs[i], &pool->workers[i].jobs);
 }
 
+static int enter_external(struct pool *pool, struct submitter *submitter)
+{
+    at_add_sc(&pool->externals_attached, 1, AT(external_came, home_look));
+    int error = 0;
+    if (at_load_sc(&pool->home_left, AT(external_look, home_leaves)))
+        error = -ESHUTDOWN;
+    else if (at_xchg_acq(&submitter->taken, 1, AT(external_take, external_untake, external_free)) != 0)
+        error = -EBUSY;
+    else if ((error = submitter_attach(submitter, QUEUE_UNMANAGED)) != 0)
+        at_store_rel(&submitter->taken, 0, AT(external_untake, external_take));
+    return error;
+}
+
+static void leave_external(struct pool *pool, struct submitter *submitter)
+{
+    at_sub_sc(&pool->externals_attached, 1, AT(external_left, home_look));
+    scheduler_notify(&pool->schedulers[submitter->home]);
+    pool_leave(pool);
+}
+
 int pool_attach_external(struct pool *pool, unsigned external)
 {
     if (external >= pool->external_count)
@@ -42,11 +62,9 @@ int pool_attach_external(struct pool *pool, unsigned external)
     int error = pool_enter(pool);
     if (error)
         return error;
-    error = submitter_attach(&pool->externals[external], QUEUE_UNMANAGED);
+    error = enter_external(pool, &pool->externals[external]);
     if (error)
-        pool_leave(pool);
-    else
-        at_add_sc(&pool->externals_attached, 1, AT(external_came, external_look));
+        leave_external(pool, &pool->externals[external]);
     return error;
 }
 
@@ -54,9 +72,8 @@ void pool_detach_external(struct pool *pool, unsigned external)
 {
     struct submitter *submitter = &pool->externals[external];
     submitter_detach(submitter);
-    at_sub_sc(&pool->externals_attached, 1, AT(external_left, external_look));
-    scheduler_notify(&pool->schedulers[submitter->home]);
-    pool_leave(pool);
+    at_store_rel(&submitter->taken, 0, AT(external_free, external_take));
+    leave_external(pool, submitter);
 }
 
 // Never 0 and never negative, however often the counter has gone round: 1 .. LONG_MAX, then back down to 1. In

@@ -17,13 +17,15 @@ struct submitter {
     unsigned home;               // scheduler to which its jobs come home
     struct queue_client *jobs;   // one a worker
     _Atomic(const void *) owner; // thread_token; NULL while not attached
+    _Atomic uint32_t taken;      // of an external: some thread is it
     _Atomic uint32_t inside;     // within pool_async: stop waits for that
     _Atomic uint64_t submitted;  //
     _Atomic uint64_t refused;    // for want of room
 };
 
 // Makes the calling thread an external submitter, whose jobs come home to the first scheduler. It is unmanaged.
-// 0 or a negative errno. It leaves before that scheduler can.
+// 0, -EBUSY (some thread is that one), -ESHUTDOWN (stopping, or that scheduler has left), or another negative
+// errno. That scheduler stays until it has left.
 int pool_attach_external(struct pool *pool, unsigned external);
 void pool_detach_external(struct pool *pool, unsigned external);
 

@@ -180,7 +180,7 @@ static void depart(struct pool *pool)
 {
     if (at_sub_ar(&pool->workers_alive, 1, AT(worker_departs, worker_departs)) != 1)
         return;
-    at_store_rel(&pool->workers_ended, 1, AT(workers_end, workers_seen));
+    at_store_sc(&pool->workers_ended, 1, AT(workers_end, workers_seen));
     for (unsigned i = 0; i < pool->scheduler_count; i++)
         scheduler_notify(&pool->schedulers[i]);
 }

@@ -190,6 +190,10 @@ void progress_request_wakeup(struct progress_thread *self, uint64_t value)
 {
     struct progress *progress = self->domain;
     const unsigned slot = (unsigned)(value % REQUEST_SLOTS);
+    if (progress_reached(progress, value)) {
+        call_wakeup(self);
+        return;
+    }
     if (at_xchg_ar(&self->requests[slot].queued, 1, AT(progress_queue, progress_unqueue)) == 0)
         put_into_slot(self, slot);
     if (progress_reached(progress, value))
