@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/fault.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 int fault_set(struct fault *fault, int error, const char *format, ...)
 {
@@ -13,4 +15,11 @@ int fault_set(struct fault *fault, int error, const char *format, ...)
         va_end(arguments);
     }
     return error;
+}
+
+const char *fault_no_thread(int error)
+{
+    if (error == -EAGAIN)
+        return "the machine or a limit (ulimit -u or -v, pids.max of a control group) allows no more threads";
+    return strerror(-error);
 }

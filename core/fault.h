@@ -18,6 +18,10 @@ struct fault {
 // `fault` may be NULL, in which case only the number is passed on.
 __attribute__((format(printf, 3, 4))) int fault_set(struct fault *fault, int error, const char *format, ...);
 
+// Why a thread could not be started, by thread_start's negative errno: -EAGAIN has words of its own, for the system's
+// ("temporarily unavailable") name neither threads nor what to do.
+const char *fault_no_thread(int error);
+
 #ifdef __cplusplus
 }
 #endif

@@ -147,14 +147,30 @@ def test_words_that_nobody_expects(readyq: Path, command: str) -> None:
         assert "'no-such-word'" in refusal(readyq, command, "no-such-word")
 
 
+def refused_by_full_output(program: Path, *words: object) -> None:
+    """It must say so in one sentence when standard output takes nothing."""
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        typed = [str(program), *map(str, words)]
+        finished = subprocess.run(typed, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert finished.returncode == 2, words
+    assert re.fullmatch(r"readyq: .+: No space left on device\n", finished.stderr), finished.stderr
+
+
 def test_standard_output_that_is_full(readyq: Path, on_queue: str) -> None:
-    for words in (["list"], ["fields"], ["run", "--dry-run", "--workload", on_queue]):
-        with open("/dev/full", "w", encoding="utf-8") as full:
-            finished = subprocess.run(
-                [readyq, *words], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
-            )
-        assert finished.returncode == 2
-        assert "No space left on device" in finished.stderr
+    for words in (
+        *(["--version"], ["--help"], ["cost", "--help"], ["list"], ["list", "--json"], ["fields"], ["fields", "--json"]),
+        ["run", "--dry-run", "--workload", on_queue],
+    ):
+        refused_by_full_output(readyq, *words)
+
+
+def test_record_that_cannot_be_written(readyq: Path, on_queue: str, on_pool: str, tmp_path: Path) -> None:
+    """Nothing may be appended then: the exit code says that nothing was written."""
+    folder = tmp_path / "results"
+    refused_by_full_output(readyq, "run", "--workload", on_queue, *SHORT, "--csv", folder)
+    stuck = ["--workload", f"{on_pool}:service_ns=1s,window=1", "--stuck", "20ms"]
+    refused_by_full_output(readyq, "run", *stuck, *SHORT, "--csv", folder)
+    assert not folder.exists()
 
 
 # ---------------------------------------------------------------- list and describe
@@ -235,6 +251,13 @@ def test_describe_an_unknown_name(readyq: Path, known: Plugins) -> None:
     assert "one NAME is enough" in refusal(readyq, "describe", "a", "b")
 
 
+def test_describe_with_parameters(readyq: Path, known: Plugins) -> None:
+    name = real_queue(known)
+    assert refusal(readyq, "describe", f"{name}:lock=mcs") == (
+        f"'{name}:lock=mcs' has parameters, but describe takes the name alone: '{name}'"
+    )
+
+
 # ---------------------------------------------------------------- topology and fields
 
 
@@ -277,6 +300,14 @@ def test_fields(readyq: Path) -> None:
             assert column["help"]
 
 
+def test_fields_of_a_sweep(readyq: Path) -> None:
+    """A sweep counts blocks from 1, and the place of a run anew in each block."""
+    fields = json.loads(answer(readyq, "fields", "--json"))["throughput.csv"]
+    meaning = {column["name"]: column["help"] for column in fields}
+    assert "block that the run belongs to, from 1:" in meaning["block"]
+    assert "Place of the run within its block, from 1," in meaning["order"]
+
+
 # ---------------------------------------------------------------- run
 
 
@@ -308,6 +339,42 @@ def test_dry_run_starts_no_thread(readyq: Path, on_queue: str, sanitized: bool, 
     words = ["--workload", on_queue, "--allocator", "libc", *SHORT]
     record_of(answer(readyq, "run", "--dry-run", *words, env=forbidding))
     assert ask(readyq, "run", *words, env=forbidding).returncode == -signal.SIGABRT
+
+
+REFUSING = """#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*body)(void *), void *argument)
+{
+    static int left = -1;
+    if (left < 0)
+        left = atoi(getenv("THREADS_ALLOWED"));
+    if (left == 0)
+        return EAGAIN;
+    left--;
+    int (*real)() = (int (*)())dlsym(RTLD_NEXT, "pthread_create");
+    return real(thread, attributes, body, argument);
+}
+"""
+
+
+def test_threads_that_cannot_be_had(readyq: Path, on_queue: str, on_pool: str, sanitized: bool, tmp_path: Path) -> None:
+    if sanitized:
+        pytest.skip("a sanitizer puts its own pthread_create before ours")
+    environment = with_library(tmp_path, REFUSING)
+    met: set[str] = set()
+    for load, allowed in itertools.product((on_queue, on_pool), range(12)):
+        words = ["--quiet", "--workload", load, "--allocator", "libc", *SHORT]
+        finished = ask(readyq, "run", *words, env=environment | {"THREADS_ALLOWED": str(allowed)})
+        if finished.returncode == 0:
+            continue
+        what, _, why = finished.stderr.removeprefix("readyq: ").partition(": ")
+        assert why == "the machine or a limit (ulimit -u or -v, pids.max of a control group) allows no more threads\n"
+        met.add(re.sub(r"\d+", "N", what))
+    parts = {"worker N of N cannot be started", "thread N of N cannot be started", "thread progress cannot be set up"}
+    assert met == parts
 
 
 def test_every_workload_runs(readyq: Path, known: Plugins) -> None:
@@ -447,9 +514,27 @@ def test_csv_folder_that_cannot_be_written_is_refused_before_measuring(
     readyq: Path, on_queue: str, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
-    for folder in (tmp_path / "file", tmp_path / "file" / "below", "/proc/readyq-results", ""):
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
         sentence = refusal(readyq, "run", "--workload", on_queue, *LONG, "--csv", folder)
         assert f"'{folder}'" in sentence
+    assert refusal(readyq, "run", "--workload", on_queue, *LONG, "--csv", "") == "--csv needs the name of a folder"
+
+
+def test_csv_folder_that_cannot_be_made_after_all(readyq: Path, on_queue: str) -> None:
+    """The record is all that is left of the run, so it must be there."""
+    finished = ask(readyq, "run", "--quiet", "--workload", on_queue, *SHORT, "--csv", "/proc/readyq-results")
+    assert finished.returncode == 2
+    assert finished.stderr.startswith("readyq: cannot make the results folder '/proc/readyq-results': ")
+    if finished.stdout:  # without the rights of the superuser it is refused before measuring
+        assert record_of(finished.stdout)["status"] == "ok"
+
+
+def test_interrupted_run_leaves_no_folder(readyq: Path, on_queue: str, tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "results"
+    words = [readyq, "run", "--workload", on_queue, *LONG, "--csv", folder]
+    with pytest.raises(subprocess.TimeoutExpired):  # which kills it
+        subprocess.run(words, capture_output=True, timeout=1, check=False)
+    assert not folder.parent.exists()
 
 
 # ---------------------------------------------------------------- refusals
@@ -468,6 +553,9 @@ def test_unknown_plugins(readyq: Path, on_queue: str, on_pool: str, known: Plugi
     for option in ("--queue", "--job-queue", "--ready-queue"):
         assert f"known are {queues}" in refusal(readyq, "run", "--workload", on_pool, option, "x:a=1")
     assert "names nothing" in refusal(readyq, "run", "--workload", ":a=1")
+    for words in (["--workload", f"{on_queue}:"], ["--workload", on_queue, "--queue", f"{real_queue(known)}:"]):
+        sentence = refusal(readyq, "run", *words)
+        assert sentence == f"'{words[-1]}' has no parameter after its colon; write NAME or NAME:parameter=value,..."
 
 
 def test_options_that_contradict(
@@ -495,17 +583,17 @@ def test_options_that_contradict(
 
 NO_TIME = "must be a time in whole nanoseconds, such as 250ns, 1.5us, 10ms or 2s, not"
 OUT_OF_RANGE = [
-    ("--duration", "10", "--duration: duration_ns must be between 1ms and 3600s, not 10"),
-    ("--duration", "-1s", "--duration: duration_ns must be between 1ms and 3600s, not -1s"),
-    ("--warmup", "2h", f"--warmup: warmup_ns {NO_TIME} '2h'"),
-    ("--stuck", "0.5ns", f"--stuck: stuck_ns {NO_TIME} '0.5ns'"),
-    ("--seed", "many", "--seed: seed must be a whole number, such as 64, 4k, 2M or 1G, not 'many'"),
+    ("--duration", "10", "--duration must be between 1ms and 3600s, not 10"),
+    ("--duration", "-1s", "--duration must be between 1ms and 3600s, not -1s"),
+    ("--warmup", "2h", f"--warmup {NO_TIME} '2h'"),
+    ("--stuck", "0.5ns", f"--stuck {NO_TIME} '0.5ns'"),
+    ("--seed", "many", "--seed must be a whole number, such as 64, 4k, 2M or 1G, not 'many'"),
     (
         "--seed",
         "18446744073709551616",
-        "--seed: seed must be at least 0 and fit into 64 bits, not 18446744073709551616",
+        "--seed must be at least 0 and fit into 64 bits, not 18446744073709551616",
     ),
-    ("--dispatch", "magic", "--dispatch: dispatch must be one of vtable, direct, not 'magic'"),
+    ("--dispatch", "magic", "--dispatch must be one of vtable, direct, not 'magic'"),
     ("--allocator", "tcmalloc", "--allocator: there is no allocator 'tcmalloc'; known are jemalloc, libc"),
     ("--block", "first", "--block must be a whole number, not 'first'"),
     ("--attempt", "18446744073709551615", "--attempt must be a whole number, not '18446744073709551615'"),

@@ -112,6 +112,9 @@ static void test_split(void **state)
     fault.text[0] = '\0';
     assert_int_equal(params_split("", &name, &params, &fault), -EINVAL);
     assert_string_equal(fault.text, "'' names nothing; write NAME or NAME:parameter=value,...");
+    fault.text[0] = '\0';
+    assert_int_equal(params_split("list:", &name, &params, &fault), -EINVAL);
+    assert_string_equal(fault.text, "'list:' has no parameter after its colon; write NAME or NAME:parameter=value,...");
 }
 
 static void test_choice_of_every_listed_queue(void **state)

@@ -180,7 +180,7 @@ static void b15_threads_that_cannot_be_had_end_the_start_and_are_unwound(void **
     rig.setup.workers = 64;
     rig.config.stack_kilowords = 8192; // 64 MiB each
     assert_int_equal(setrlimit(RLIMIT_AS, &tight), 0);
-    refused(-EAGAIN, "of 64 cannot be started: ");
+    refused(-EAGAIN, "of 64 cannot be started: the machine or a limit (ulimit -u or -v, pids.max ");
     assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
     rig.setup.workers = 1;
     assert_int_equal(rig_try(&rig), 0);

@@ -195,10 +195,15 @@ static void a_folder_not_writable_is_refused(void **state)
     check_refused(&record, -EACCES, folder, "Permission denied");
     strcat(folder, "/below");
     check_refused(&record, -EACCES, folder, "Permission denied");
+    strcat(folder, "/deeper/");
+    struct fault below = {""};
+    const int checked_below = record_check_csv(folder, &below);
     if (self == 0)
         assert_int_equal(seteuid(0), 0);
     assert_int_equal(checked, -EACCES);
     assert_non_null(strstr(fault.text, "Permission denied"));
+    assert_int_equal(checked_below, -EACCES);
+    assert_non_null(strstr(below.text, "Permission denied"));
 }
 
 static void checking_beforehand_finds_the_same_and_writes_nothing(void **state)
@@ -208,7 +213,7 @@ static void checking_beforehand_finds_the_same_and_writes_nothing(void **state)
     sample(&record);
     struct fault fault = {""};
     assert_int_equal(record_check_csv(folder, &fault), 0);
-    check_same((struct contents){{NULL}});
+    assert_int_equal(access(folder, F_OK), -1);
     write_ok(&record);
     struct contents before = contents();
     assert_int_equal(record_check_csv(folder, &fault), 0);
@@ -216,6 +221,40 @@ static void checking_beforehand_finds_the_same_and_writes_nothing(void **state)
     put_content("histogram.csv", "schema_version,x\n9,1\n");
     assert_int_equal(record_check_csv(folder, &fault), -EINVAL);
     assert_non_null(strstr(fault.text, "histogram.csv' has schema version 9"));
+}
+
+// What may be made beforehand, whatever the name looks like, and what may not; nothing is ever made.
+static void checking_beforehand_makes_no_folder(void **state)
+{
+    (void)state;
+    static const char *const fine[] = {"", "/", "/below", "/below//deeper/"};
+    const size_t length = strlen(folder);
+    struct record record;
+    sample(&record);
+    for (size_t i = 0; i < sizeof fine / sizeof *fine; i++) {
+        strcpy(folder + length, fine[i]);
+        struct fault fault = {""};
+        assert_int_equal(record_check_csv(folder, &fault), 0);
+        folder[length] = '\0';
+        assert_int_equal(access(folder, F_OK), -1);
+    }
+    assert_int_equal(chdir(root), 0);
+    struct fault fault = {""};
+    assert_int_equal(record_check_csv("single", &fault), 0);
+    assert_int_equal(access("single", F_OK), -1);
+    assert_int_equal(record_check_csv("", &fault), -ENOENT);
+
+    put_content("file", "x");
+    assert_int_equal(symlink("nowhere", path_of("link")), 0);
+    static const char *const wrong[] = {"/file", "/file/", "/file/below", "/link", "/link/below"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        strcpy(folder + length, wrong[i]);
+        fault.text[0] = '\0';
+        assert_int_not_equal(record_check_csv(folder, &fault), 0);
+        assert_non_null(strstr(fault.text, folder));
+        fault.text[0] = '\0';
+        assert_int_not_equal(record_write_csv(&record, folder, &fault), 0);
+    }
 }
 
 int main(void)
@@ -228,6 +267,7 @@ int main(void)
         cmocka_unit_test_setup(a_row_cut_off_by_a_limit_is_taken_back, choose_folder),
         cmocka_unit_test_setup(a_folder_that_is_none_is_refused, choose_folder),
         cmocka_unit_test_setup(a_folder_not_writable_is_refused, choose_folder),
+        cmocka_unit_test_setup(checking_beforehand_makes_no_folder, choose_folder),
         cmocka_unit_test_setup(checking_beforehand_finds_the_same_and_writes_nothing, choose_folder),
     };
     return cmocka_run_group_tests_name("record_refused", tests, make_root, remove_root);

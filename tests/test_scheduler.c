@@ -433,7 +433,7 @@ static void no_wake_is_lost_between_looking_and_sleeping(void **state)
         rig_init(&rig, 1, 1, "scripted", "scripted");
         rig.config.scheduler_spin_ns = spin * 500;
         rig_man(&rig);
-        atomic_store(&rounds_left, ROUNDS(20000));
+        atomic_store(&rounds_left, ROUNDS(5000));
         struct thread thread;
         const struct thread_options options = {.cpu = -1};
         assert_int_equal(thread_start(&thread, &options, notify_sleepers, rig.scheduler), 0);

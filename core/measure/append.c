@@ -33,12 +33,49 @@ static int make_directories(const char *path)
     return error;
 }
 
+// Leaves what the path's last name is in; "" for a single name.
+static size_t cut_name(char *path, size_t length)
+{
+    while (length > 0 && path[length - 1] == '/')
+        length--;
+    while (length > 0 && path[length - 1] != '/')
+        length--;
+    while (length > 1 && path[length - 1] == '/')
+        length--;
+    path[length] = '\0';
+    return length;
+}
+
+// What make_directories would answer, as far as can be told without making anything: the nearest parent that exists
+// must be a directory to write into.
+static int check_parent(const char *path)
+{
+    if (!*path)
+        return -ENOENT;
+    char *part = strdup(path);
+    if (!part)
+        return -ENOMEM;
+    size_t length = strlen(part);
+    struct stat facts;
+    // lstat: a link to nothing is in the way of a directory.
+    while (length > 0 && lstat(part, &facts) && errno == ENOENT)
+        length = cut_name(part, length);
+    const int parent = open(length > 0 ? part : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    const int error = parent < 0 || faccessat(parent, ".", W_OK | X_OK, AT_EACCESS) ? -errno : 0;
+    if (parent >= 0)
+        close(parent);
+    free(part);
+    return error;
+}
+
+static int refuse_making(int error, const char *path, struct fault *fault)
+{
+    return fault_set(fault, error, "cannot make the results folder '%s': %s", path, strerror(-error));
+}
+
 // Opens the directory and keeps other programs that append to it out, where the file system has locks.
 static int open_directory(const char *path, struct fault *fault)
 {
-    const int error = make_directories(path);
-    if (error)
-        return fault_set(fault, error, "cannot make the results folder '%s': %s", path, strerror(-error));
     const int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (directory < 0) {
         const int reason = errno;
@@ -194,6 +231,11 @@ static int open_all(struct append_file *files, size_t count, const char *path, u
 
 int append_check(struct append_file *files, size_t count, const char *directory, unsigned version, struct fault *fault)
 {
+    struct stat facts;
+    if (stat(directory, &facts) && errno == ENOENT) {
+        const int missing = check_parent(directory);
+        return missing ? refuse_making(missing, directory, fault) : 0;
+    }
     const int opened = open_all(files, count, directory, version, fault);
     if (opened < 0)
         return opened;
@@ -210,10 +252,13 @@ int append_check(struct append_file *files, size_t count, const char *directory,
 
 int append_all(struct append_file *files, size_t count, const char *directory, unsigned version, struct fault *fault)
 {
+    int error = make_directories(directory);
+    if (error)
+        return refuse_making(error, directory, fault);
     const int opened = open_all(files, count, directory, version, fault);
     if (opened < 0)
         return opened;
-    const int error = write_all(files, count, opened, directory, fault);
+    error = write_all(files, count, opened, directory, fault);
     close_all(files, count, opened);
     return error;
 }

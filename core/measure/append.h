@@ -26,7 +26,8 @@ struct append_file {
 // are set back. On disk when it returns. 0, or a negative errno and a sentence.
 int append_all(struct append_file *files, size_t count, const char *directory, unsigned version, struct fault *fault);
 
-// Refuses what append_all would refuse before it writes; makes the directory.
+// Refuses what append_all would refuse before it writes; makes nothing, and so can only tell whether the parent of a
+// missing directory may be written into.
 int append_check(struct append_file *files, size_t count, const char *directory, unsigned version, struct fault *fault);
 
 #endif

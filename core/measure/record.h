@@ -65,7 +65,7 @@ int record_write_json(const struct record *record, FILE *out);
 // run's rows are complete in all three, or the files are as they were before. 0, or -errno and a sentence.
 int record_write_csv(const struct record *record, const char *directory, struct fault *fault);
 
-// Before measuring: refuses what record_write_csv would refuse of `directory`, which is made if missing.
+// Before measuring: refuses what record_write_csv would refuse of `directory`. Makes nothing.
 int record_check_csv(const char *directory, struct fault *fault);
 
 // The dictionary of all three files, as a Markdown table each, and as JSON ({"throughput.csv": [{"name", "type",

@@ -35,10 +35,10 @@ const struct record_field record_fields[] = {
     FIELD(cell_id, "", "", CELL_ID_HELP),
     FIELD(run_id, "", "", RUN_ID_HELP),
     FIELD(block, "", "",
-          "Randomised complete block that the run belongs to, from 0: in a block every cell is run once. Absent "
+          "Randomised complete block that the run belongs to, from 1: in a block every cell is run once. Absent "
           "outside of a sweep."),
     FIELD(order, "", "",
-          "Place of the run in the order in which the sweep runs all of them. Absent outside of a sweep."),
+          "Place of the run within its block, from 1, in the order in which they are run. Absent outside of a sweep."),
     FIELD(attempt, "", "",
           "Which attempt at this run it is, from 1: there is another when the user broke one off. Absent outside of a "
           "sweep."),

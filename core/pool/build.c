@@ -156,13 +156,19 @@ static int open_ready_queues(struct pool *pool, struct fault *fault)
     return error;
 }
 
+static int open_progress(struct pool *pool, struct fault *fault)
+{
+    const int error = progress_create(&pool->progress, pool->scheduler_count, pool->worker_count);
+    return error ? fault_set(fault, error, "thread progress cannot be set up: %s", fault_no_thread(error)) : 0;
+}
+
 static int open_parts(struct pool *pool, const struct pool_extras *extras, struct fault *fault)
 {
     int error = connect(pool);
     if (!error)
         error = port_table_init(&pool->ports, pool->allocator, pool->scheduler_count + extras->ports);
     if (!error)
-        error = progress_create(&pool->progress, pool->scheduler_count, pool->worker_count);
+        error = open_progress(pool, fault);
     if (!error)
         error = open_elements(pool);
     if (error)

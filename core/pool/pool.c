@@ -75,7 +75,7 @@ static int start_worker(struct worker *worker, struct fault *fault)
     const int error = thread_start(&worker->thread, &options, worker_main, worker);
     if (error)
         return fault_set(fault, error, "worker %u of %u cannot be started: %s", worker->index + 1, pool->worker_count,
-                         strerror(-error));
+                         fault_no_thread(error));
     return 0;
 }
 

@@ -12,6 +12,9 @@ int params_split(const char *spec, char **name, const char **params, struct faul
     const size_t length = strcspn(spec, ":");
     if (length == 0)
         return fault_set(fault, -EINVAL, "'%s' names nothing; write NAME or NAME:parameter=value,...", spec);
+    if (spec[length] == ':' && spec[length + 1] == '\0')
+        return fault_set(fault, -EINVAL,
+                         "'%s' has no parameter after its colon; write NAME or NAME:parameter=value,...", spec);
     *name = strndup(spec, length);
     if (!*name)
         return fault_set(fault, -ENOMEM, "no memory for a name");

@@ -241,7 +241,7 @@ static int print_dispatch_tax(struct fault *fault)
     struct progress *progress;
     int error = progress_create(&progress, 1, 0);
     if (error)
-        return fault_set(fault, error, "thread progress can't be set up");
+        return fault_set(fault, error, "thread progress can't be set up: %s", fault_no_thread(error));
     struct progress_thread *self = progress_register_managed(progress, not_woken, NULL);
     struct table table;
     table_init(&table, sizeof names / sizeof names[0]);

@@ -193,7 +193,7 @@ static int print_json(const struct wish *wish, struct fault *fault)
     const int result = fault->text[0] ? -1 : json_dumpf(all, stdout, JSON_INDENT(2));
     json_decref(all);
     fputc('\n', stdout);
-    return result == 0 ? 0 : fault_set(fault, -EIO, "the list can't be written");
+    return result == 0 ? 0 : fault_set(fault, -EIO, "the list can't be written: %s", strerror(errno));
 }
 
 static int print_tables(const struct wish *wish, struct fault *fault)

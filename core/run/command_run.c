@@ -27,15 +27,18 @@ static int write_json(const struct record *record, struct fault *fault)
     return result == 0 ? 0 : fault_set(fault, result, "the record can't be written: %s", strerror(-result));
 }
 
-// The record goes out even if the files can't be written: it may be all that is left of the run.
+// The record goes out first: if it can't, nothing is written at all, and if the files can't be written, it is what is
+// left of the run.
 static int report(const struct measurement *all, struct fault *fault)
 {
     const char *csv = all->request.csv;
-    const int files = csv ? record_write_csv(&all->record, csv, fault) : 0;
     const int json = write_json(&all->record, fault);
+    if (json != 0)
+        return json;
+    const int files = csv ? record_write_csv(&all->record, csv, fault) : 0;
     if (!all->request.quiet)
         summary_print(&all->record, all->request.options.workload->operation, files == 0 ? csv : NULL, stderr);
-    return files == 0 ? json : files;
+    return files;
 }
 
 static int measure(struct measurement *all, struct command_call *call, struct fault *fault)

@@ -162,6 +162,12 @@ static error_t take_fields_word(int key, char *argument, struct argp_state *stat
     return 0;
 }
 
+static int write_fields_json(struct fault *fault)
+{
+    const int result = record_write_fields_json(stdout);
+    return result == 0 ? 0 : fault_set(fault, result, "the fields can't be written: %s", strerror(-result));
+}
+
 int command_fields(struct command_call *call, struct fault *fault)
 {
     static const struct argp_option options[] = {
@@ -173,7 +179,7 @@ int command_fields(struct command_call *call, struct fault *fault)
     bool json = false;
     int result = command_words(call, &argp, &json, fault);
     if (result == 0 && json)
-        result = record_write_fields_json(stdout);
+        result = write_fields_json(fault);
     else if (result == 0)
         record_write_dictionary(stdout);
     return result;

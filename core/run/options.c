@@ -167,9 +167,9 @@ static int read_settings(struct run_settings *settings, const struct typed *type
         const char *value = typed_value(typed, KEY_SETTING + (int)i);
         if (!value)
             continue;
-        char owner[72];
-        snprintf(owner, sizeof owner, "--%s", typed->owned[2 * i]);
-        result = params_set(run_params, settings, owner, run_params[i].name, value, fault);
+        char option[72];
+        snprintf(option, sizeof option, "--%s", typed->owned[2 * i]);
+        result = params_set_as(run_params, settings, option, run_params[i].name, value, fault);
     }
     return result;
 }
@@ -319,6 +319,8 @@ int options_parse(struct run_request *request, int argc, char **argv, struct fau
     if (result == 0)
         result = choose_subject(&request->options, &typed, fault);
     request->csv = typed_value(&typed, KEY_CSV);
+    if (result == 0 && request->csv && !*request->csv)
+        result = fault_set(fault, -EINVAL, "--csv needs the name of a folder");
     request->allocator = typed_value(&typed, KEY_ALLOCATOR);
     request->dry_run = typed_value(&typed, KEY_DRY_RUN);
     request->quiet = typed_value(&typed, KEY_QUIET);

@@ -89,7 +89,7 @@ int params_number(enum param_type type, const char *text, uint64_t *value)
     return 0;
 }
 
-static int refuse_range(const struct param *param, const char *lead, const char *value, struct fault *fault)
+static int refuse_range(const struct param *param, const char *what, const char *value, struct fault *fault)
 {
     char low[32], high[32];
     params_quantity(param->type, param->min, low, sizeof low);
@@ -98,30 +98,28 @@ static int refuse_range(const struct param *param, const char *lead, const char 
     const char *space = has_unit ? " " : "";
     const char *unit = has_unit ? param->unit : "";
     if (param->max == UINT64_MAX)
-        return fault_set(fault, -EINVAL, "%s%s must be at least %s%s%s and fit into 64 bits, not %s", lead, param->name,
-                         low, space, unit, value);
-    return fault_set(fault, -EINVAL, "%s%s must be between %s and %s%s%s, not %s", lead, param->name, low, high, space,
-                     unit, value);
+        return fault_set(fault, -EINVAL, "%s must be at least %s%s%s and fit into 64 bits, not %s", what, low, space,
+                         unit, value);
+    return fault_set(fault, -EINVAL, "%s must be between %s and %s%s%s, not %s", what, low, high, space, unit, value);
 }
 
-static int set_number(const struct param *param, void *config, const char *lead, const char *text, struct fault *fault)
+static int set_number(const struct param *param, void *config, const char *what, const char *text, struct fault *fault)
 {
     uint64_t value = 0;
     const int result = read_number(param->type, text, &value);
     if (result == -ERANGE || (result == 0 && (value < param->min || value > param->max)))
-        return refuse_range(param, lead, text, fault);
+        return refuse_range(param, what, text, fault);
     if (result != 0 && param->type == PARAM_TYPE_NS)
         return fault_set(fault, -EINVAL,
-                         "%s%s must be a time in whole nanoseconds, such as 250ns, 1.5us, 10ms or 2s, not '%s'", lead,
-                         param->name, text);
+                         "%s must be a time in whole nanoseconds, such as 250ns, 1.5us, 10ms or 2s, not '%s'", what,
+                         text);
     if (result != 0)
-        return fault_set(fault, -EINVAL, "%s%s must be a whole number, such as 64, 4k, 2M or 1G, not '%s'", lead,
-                         param->name, text);
+        return fault_set(fault, -EINVAL, "%s must be a whole number, such as 64, 4k, 2M or 1G, not '%s'", what, text);
     *number_at(param, config) = value;
     return 0;
 }
 
-static int set_bool(const struct param *param, void *config, const char *lead, const char *text, struct fault *fault)
+static int set_bool(const struct param *param, void *config, const char *what, const char *text, struct fault *fault)
 {
     for (size_t i = 0; i < sizeof bool_names / sizeof bool_names[0]; i++) {
         for (unsigned value = 0; value < 2; value++) {
@@ -131,10 +129,10 @@ static int set_bool(const struct param *param, void *config, const char *lead, c
             }
         }
     }
-    return fault_set(fault, -EINVAL, "%s%s must be yes or no, not '%s'", lead, param->name, text);
+    return fault_set(fault, -EINVAL, "%s must be yes or no, not '%s'", what, text);
 }
 
-static int set_choice(const struct param *param, void *config, const char *lead, const char *text, struct fault *fault)
+static int set_choice(const struct param *param, void *config, const char *what, const char *text, struct fault *fault)
 {
     for (uint64_t i = 0; param->choices[i]; i++) {
         if (strcmp(text, param->choices[i]) == 0) {
@@ -144,16 +142,16 @@ static int set_choice(const struct param *param, void *config, const char *lead,
     }
     char known[256];
     params_choices(param, ", ", known, sizeof known);
-    return fault_set(fault, -EINVAL, "%s%s must be one of %s, not '%s'", lead, param->name, known, text);
+    return fault_set(fault, -EINVAL, "%s must be one of %s, not '%s'", what, known, text);
 }
 
 // A semicolon would make the record's parameter lists ambiguous; other bytes may not survive JSON and CSV.
-static int set_text(const struct param *param, void *config, const char *lead, const char *text, struct fault *fault)
+static int set_text(const struct param *param, void *config, const char *what, const char *text, struct fault *fault)
 {
     for (const char *at = text; *at; at++) {
         if (*at < ' ' || *at > '~' || *at == ';')
-            return fault_set(fault, -EINVAL, "%s%s must be a text of printable ASCII characters without a semicolon",
-                             lead, param->name);
+            return fault_set(fault, -EINVAL, "%s must be a text of printable ASCII characters without a semicolon",
+                             what);
     }
     char *copy = strdup(text);
     if (!copy)
@@ -163,20 +161,20 @@ static int set_text(const struct param *param, void *config, const char *lead, c
     return 0;
 }
 
-static int set_value(const struct param *param, void *config, const char *lead, const char *text, struct fault *fault)
+static int set_value(const struct param *param, void *config, const char *what, const char *text, struct fault *fault)
 {
     switch (param->type) {
     case PARAM_TYPE_U64:
     case PARAM_TYPE_NS:
-        return set_number(param, config, lead, text, fault);
+        return set_number(param, config, what, text, fault);
     case PARAM_TYPE_BOOL:
-        return set_bool(param, config, lead, text, fault);
+        return set_bool(param, config, what, text, fault);
     case PARAM_TYPE_CHOICE:
-        return set_choice(param, config, lead, text, fault);
+        return set_choice(param, config, what, text, fault);
     case PARAM_TYPE_TEXT:
-        return set_text(param, config, lead, text, fault);
+        return set_text(param, config, what, text, fault);
     }
-    return fault_set(fault, -EINVAL, "%s%s is declared with an unknown type", lead, param->name);
+    return fault_set(fault, -EINVAL, "%s is declared with an unknown type", what);
 }
 
 int params_defaults(const struct param *table, void *config, struct fault *fault)
@@ -186,7 +184,9 @@ int params_defaults(const struct param *table, void *config, struct fault *fault
             *text_at(param, config) = NULL;
     }
     for (const struct param *param = table; param->name; param++) {
-        const int result = set_value(param, config, "the default of ", param->initial, fault);
+        char what[96];
+        snprintf(what, sizeof what, "the default of %s", param->name);
+        const int result = set_value(param, config, what, param->initial, fault);
         if (result != 0) {
             params_free(table, config);
             return result;
@@ -219,9 +219,16 @@ int params_set(const struct param *table, void *config, const char *owner, const
     const struct param *param = find(table, name);
     if (!param)
         return refuse_name(table, owner, name, fault);
-    char lead[128];
-    snprintf(lead, sizeof lead, "%s: ", owner);
-    return set_value(param, config, lead, value, fault);
+    char what[160];
+    snprintf(what, sizeof what, "%s: %s", owner, name);
+    return set_value(param, config, what, value, fault);
+}
+
+int params_set_as(const struct param *table, void *config, const char *what, const char *name, const char *value,
+                  struct fault *fault)
+{
+    const struct param *param = find(table, name);
+    return param ? set_value(param, config, what, value, fault) : refuse_name(table, what, name, fault);
 }
 
 // Which parameters were set already: by this text (*seen), or for good (fixed), a bit each.

@@ -17,6 +17,10 @@ int params_defaults(const struct param *table, void *config, struct fault *fault
 int params_set(const struct param *table, void *config, const char *owner, const char *name, const char *value,
                struct fault *fault);
 
+// The same, with sentences that begin with `what` in place of owner and name.
+int params_set_as(const struct param *table, void *config, const char *what, const char *name, const char *value,
+                  struct fault *fault);
+
 // Sets all of "name=value,name=value". A name given twice is refused. Empty text sets nothing.
 int params_set_all(const struct param *table, void *config, const char *owner, const char *text, struct fault *fault);
 

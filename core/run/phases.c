@@ -213,8 +213,8 @@ static int start_threads(struct run_phases *phases, struct fault *fault)
         };
         const int error = thread_start(&thread->os, &options, thread_body, thread);
         if (error)
-            return fault_set(fault, error, "the machine allows no more than %u of the %u threads asked for (%s)",
-                             phases->started, plan->run->threads, strerror(-error));
+            return fault_set(fault, error, "thread %u of %u cannot be started: %s", phases->started + 1,
+                             plan->run->threads, fault_no_thread(error));
     }
     return 0;
 }

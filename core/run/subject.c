@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "core/machine/memory.h"
@@ -78,7 +77,7 @@ static int open_queue(struct subject *subject, struct fault *fault)
     const struct head_count heads = count_heads(&subject->plan->demand);
     int result = progress_create(&subject->progress, heads.managed, heads.unmanaged);
     if (result)
-        return fault_set(fault, result, "thread progress cannot be set up (%s)", strerror(-result));
+        return fault_set(fault, result, "thread progress cannot be set up: %s", fault_no_thread(result));
     if (ops->element_size)
         result = elements_create(&subject->elements, &memory_system, ops->element_size, heads.producers);
     if (result) {
