@@ -143,6 +143,7 @@ MALFORMED = {
     'part 1 has the unknown key "axis"; known are name, base, axes': HEAD + '[[part]]\nname = "a"\n[part.axis]\n',
     'part 2 lacks the key "name"': HEAD + '[[part]]\nname = "a"\n[[part]]\n',
     "repeats is 0, but must be at least 1": 'name = "p"\nrepeats = 0',
+    "repeats is 100000000000, but must be at most 10000": 'name = "p"\nrepeats = 100000000000',
     'repeats is "3", but must be a whole number': 'name = "p"\nrepeats = "3"',
     'name is "Ä b", but must consist of': 'name = "Ä b"\nrepeats = 1',
     "axes, queue is [], but must hold at least 1": HEAD + "[axes]\nqueue = []",
@@ -153,6 +154,12 @@ MALFORMED = {
     "axis workload.n: a factor must be above 1": HEAD + "[axes]\nworkload.n = {from = 1, to = 4, factor = 1}",
     "axis workload.n: a step must be above 0": HEAD + "[axes]\nworkload.n = {from = 1, to = 4, step = 0}",
     "axis workload.n: has more than 10000 values": HEAD + "[axes]\nworkload.n = {from = 1, to = 1000000}",
+    "axis workload.m: has more than 10000 values": HEAD + "[axes]\nworkload.m = {from = 1, to = 1000000000}",
+    "plan p: 200 cells in 10000 blocks are 2000000 runs; at most 1000000 are taken": 'name = "p"\nrepeats = 10000\n'
+    + "[axes]\nworkload.n = {from = 1, to = 200}",
+    '"queue" is set in the base and varied as well': HEAD + '[base]\nqueue = "a"\n[axes]\nqueue = ["a", "b"]',
+    'part "x": "pin" is set in the base and varied as well': HEAD
+    + '[[part]]\nname = "x"\n[part.base]\npin = "none"\n[[part.zip]]\npin = ["none"]\nqueue = ["a"]',
     "axis workload.n: a range needs finite numbers": HEAD + "[axes]\nworkload.n = {from = 1, to = inf}",
     'axes, workload.n lacks the key "to"': HEAD + "[axes]\nworkload.n = {from = 1}",
     "must be equally long: job_queue has 2, ready_queue has 1": HEAD
@@ -169,7 +176,7 @@ MALFORMED = {
     "cell 2 of 2 (p: queue=nosuch): there is no queue 'nosuch'; known are good": HEAD
     + BASE
     + '[axes]\nqueue = ["good", "nosuch"]',
-    'cell 1 of 1 (p): "pool.n" is set, but no pool is named': HEAD + BASE + "pool.n = 1",
+    'cell 1 of 1 (p): "pool.n" is set, but no pool is named; add one to the base, such as pool = "first_pool"': HEAD + BASE + "pool.n = 1",
     "warm-up and window take 2.0 s, but the timeout is 1.0 s": 'timeout = "1s"\n'
     + HEAD
     + BASE
@@ -199,6 +206,16 @@ def test_a_plan_that_is_not_there(sweep, words: list[str], sentence: str) -> Non
     finished = sweep.words(*words)
     assert finished.returncode == 2
     assert sentence in finished.stderr and finished.stderr.count("\n") == 1
+
+
+def test_what_would_be_too_much_is_refused_before_it_is_thought_of() -> None:
+    many = "[axes]\nworkload.n = {from = 1, to = 9999}\nqueue.n = {from = 1, to = 9999}\npool.n = {from = 1, to = 9999}"
+    with pytest.raises(Refused, match="has too many cells, 999700029999; at most 100000 are taken"):
+        cells.expand(plan.parse(HEAD + many, "p.toml"))
+    axes = "[part.axes]\nworkload.n = {from = 1, to = 9999}\n"
+    parts = "".join(f'[[part]]\nname = "{number}"\n{axes}' for number in range(101))
+    with pytest.raises(Refused, match="1009899 cells in 1 blocks are 1009899 runs; at most 1000000"):
+        cells.expand(plan.parse(HEAD + parts, "p.toml"))
 
 
 @pytest.mark.parametrize("path", PLANS, ids=lambda path: path.stem)

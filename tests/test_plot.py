@@ -191,6 +191,44 @@ def test_queues_of_unlike_promises_are_marked(tmp_path: Path) -> None:
     assert one.legend == ["a", "b"] and not any("ranked" in note for note in one.notes)
 
 
+def test_promises_that_are_not_known_are_said_to_be(tmp_path: Path) -> None:
+    made = ResultFolder(tmp_path)
+    made.queue("a", 1, 1, SIX)
+    (one,) = planned(made)
+    assert any("What the queues promise is not known" in note for note in one.notes)
+    traits = {"order": "fifo", "capacity": None, "enqueue": "wait-free", "dequeue": "blocking"}
+    made.manifest = {"queues": {"a": traits}}
+    (one,) = planned(made)
+    assert not any("not known" in note for note in one.notes)
+    made = ResultFolder(tmp_path)
+    made.cell(SIX, workload="blast", pool="uv", schedulers=1, workers=1, threads=2)
+    (one,) = planned(made)
+    assert not any("not known" in note for note in one.notes)
+
+
+def test_the_option_of_a_pool_that_alone_varies_makes_lines_instead_of_panels_and_files(tmp_path: Path) -> None:
+    made = ResultFolder(tmp_path, cpus_allowed=8)
+    for workers, (i, lock) in itertools.product((1, 3), enumerate(("mcs", "none", "mutex"), 1)):
+        params = {"pool_params": f"ready_lock={lock};elements=worker", "bins": [("total", 10 * i, 10 * i, 100)]}
+        made.pool("q", 1, workers, [i * value for value in SIX], **params)
+    results = table.load(made.write())
+    runs = series.prepare(results)
+    looks = style.looks(["q"], [])
+    names = ["q, ready lock none", "q, ready lock mutex", "q, ready lock mcs"]
+    (one,) = curves.plan(runs, looks)
+    ((panel, points),) = one.panels
+    assert (panel.heading, one.legend, list(one.looks)) == ("", names, names)
+    assert len({look.colour for look in one.looks.values()}) == 3
+    medians = {(row[series.LINE], row["threads"]): row["median"] for row in points.to_dict("records")}
+    factors = dict(zip(names, (2, 3, 1), strict=True))
+    assert medians == {(name, threads): factors[name] * 3.5e6 for name in names for threads in (2, 4)}
+    (percentiles,) = latency.plan(results, runs, looks)
+    assert (percentiles.name, list(percentiles.looks)) == ("latency-blast", names)
+    keys = {name: set(percentiles.drawn.loc[percentiles.drawn[series.LINE] == name, latency.KEY]) for name in names}
+    bins = {name: set(percentiles.bins[percentiles.bins[latency.KEY].isin(keys[name])]["bin_low_ns"]) for name in names}
+    assert bins == {name: {10 * factors[name]} for name in names}
+
+
 # The figures as they are drawn
 
 
@@ -471,6 +509,32 @@ def test_a_place_that_cannot_be_written_is_refused(refused: Callable[..., None],
     made.queue("a", 1, 1, SIX)
     (tmp_path / "file").write_text("")
     refused([made.write(), "--out", tmp_path / "file"], "cannot write figures", "file")
+
+
+def test_a_home_that_cannot_be_written_brings_no_advice(tmp_path: Path) -> None:
+    made = ResultFolder(tmp_path / "result")
+    made.queue("a", 1, 1, SIX)
+    unset = ("MPLCONFIGDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")
+    known = {name: value for name, value in os.environ.items() if name not in unset}
+    (tmp_path / "tmp").mkdir()
+    places = {"HOME": "/dev/null", "TMPDIR": str(tmp_path / "tmp")}
+    done = plot(made.write(), "--only", "contention", "--format", "svg", env=known | places)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not list((tmp_path / "tmp").iterdir())
+
+
+def test_an_output_that_cannot_be_written_is_one_sentence_and_a_reader_that_leaves_none(tmp_path: Path) -> None:
+    made = ResultFolder(tmp_path / "result")
+    made.queue("a", 1, 1, SIX)
+    words = [PLOT, made.write(), "--table"]
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (2, "plot: cannot write to standard output: No space left on device\n")
+    ours, its = os.pipe()
+    os.close(ours)
+    done = subprocess.run(words, stdout=its, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+    os.close(its)
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 def test_without_gnuplot_the_other_figures_are_there_and_what_to_install_is_said(tmp_path: Path) -> None:

@@ -83,13 +83,13 @@ def test_a_full_disk_is_one_sentence_and_the_store_goes_on_later(sweep: SweepRun
     assert finished.returncode == 2 and "Traceback" not in finished.stderr
     sentence = finished.stderr.splitlines()[-1]
     assert sentence.startswith("sweep: cannot write ") and "File too large" in sentence
+    if not sweep.out.exists():  # not even the manifest did fit
+        assert not sweep.runs() and sweep.words(plan, "--out", sweep.out).returncode == 1
+        return
     for path in sweep.out.rglob("*.json"):
         json.loads(path.read_text())
     assert not list(sweep.out.rglob("*.new"))
     entries = [json.loads(line) for line in (sweep.out / "journal.jsonl").read_text().splitlines()]
-    if not (sweep.out / "manifest.json").exists():
-        assert entries == []
-        return
     assert len(entries) < 40
     before = [run[:3] for run in sweep.runs()]
     assert sweep.words("--resume", sweep.out).returncode == 1
@@ -131,7 +131,42 @@ def test_a_run_without_its_record_is_refused(sweep: SweepRunner) -> None:
     sweep.run(PLAN.format(repeats=1))
     next((sweep.out / "runs").glob("*.json")).unlink()
     finished = sweep.words("--resume", sweep.out)
-    assert finished.returncode == 2 and "its record cannot be read" in finished.stderr
+    assert finished.returncode == 2
+    assert finished.stderr.endswith("its record cannot be read: No such file or directory\n")
+
+
+DAMAGE = {
+    "line 1 is no JSON from column 2 on": b"{",
+    "it is not a text in UTF-8": b'{"\xff": 1}',
+    "it is JSON, but no object": b"[]",
+    "Is a directory": None,
+}
+
+
+@pytest.mark.parametrize("said", DAMAGE)
+@pytest.mark.parametrize("name", ["manifest.json", "record"])
+def test_a_damaged_file_is_told_in_words(sweep: SweepRunner, said: str, name: str) -> None:
+    sweep.run(PLAN.format(repeats=1))
+    path = next((sweep.out / "runs").glob("*.json")) if name == "record" else sweep.out / name
+    path.unlink()
+    if (content := DAMAGE[said]) is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+    finished = sweep.words("--resume", sweep.out)
+    assert finished.returncode == 2 and finished.stderr.count("Traceback") == 0
+    if name == "record" or content is not None:
+        assert finished.stderr.endswith(f"cannot be read{' as a manifest' if name != 'record' else ''}: {said}\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [("{}", "schema version nothing"), ('{"schema_version": 1}', 'lacks "plan"')]
+)
+def test_a_manifest_that_lacks_something_is_refused(sweep: SweepRunner, content: str, said: str) -> None:
+    sweep.run(PLAN.format(repeats=1))
+    (sweep.out / "manifest.json").write_text(content)
+    finished = sweep.words("--resume", sweep.out)
+    assert finished.returncode == 2 and said in finished.stderr and finished.stderr.count("\n") == 1
 
 
 def test_the_csv_files_are_made_anew_from_the_records(sweep: SweepRunner) -> None:

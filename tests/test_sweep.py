@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import pty
+import resource
 import signal
 import subprocess
 from collections import Counter
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 from conftest import ROOT, SweepRunner, wait_until
 
-from benchlib import emulation, params, schedule, views
+from benchlib import emulation, params, schedule, store, views
 from benchlib.program import Program
 
 HEAD = 'name = "p"\ntimeout = "1s"\n[base]\nworkload = "w"\nduration = "1ms"\n'
@@ -192,6 +193,7 @@ def test_repeats_and_machine_can_be_given(sweep: SweepRunner) -> None:
     ("words", "sentence"),
     [
         (["--repeats", "0"], "not a number of at least 1"),
+        (["--repeats", "10001"], "not a number of at least 1 and at most 10000"),
         (["--machine", "../x"], "is no label"),
         (["--budget", "soon"], "--budget is"),
         (["--program", "/nowhere/readyq"], "no program at /nowhere/readyq"),
@@ -273,6 +275,65 @@ def test_a_second_ctrl_c_or_sigterm_ends_the_run_which_is_then_made_again(
     attempts = [(entry["attempt"], entry["exit_reason"]) for entry in journal(sweep)]
     assert attempts == [(1, "interrupted"), (2, "timeout")]
     assert_complete(sweep, 1)
+
+
+@pytest.mark.parametrize("limit_bytes", [0, 100, 1000])
+@pytest.mark.parametrize("there", [False, True])
+def test_a_sweep_that_could_not_begin_leaves_nothing(sweep: SweepRunner, limit_bytes: int, there: bool) -> None:
+    """The limit of a file's size stands for a full disk: it meets the plan, a table, the manifest."""
+    if there:
+        sweep.out.mkdir()
+    plan = sweep.write(plan_of("good"))
+    limits = (limit_bytes, limit_bytes)
+    finished = sweep.words(plan, "--out", sweep.out, before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limits))
+    assert finished.returncode == 2 and "sweep: cannot write" in finished.stderr and "resume" not in finished.stderr
+    assert sweep.out.exists() == there and not list(sweep.out.rglob("*")) and not sweep.runs()
+    assert sweep.words(plan, "--out", sweep.out).returncode == 0
+    assert_complete(sweep, 1)
+
+
+def test_the_folder_of_a_sweep_killed_before_its_manifest_can_be_used(sweep: SweepRunner) -> None:
+    plan = sweep.write(plan_of("good"))
+    store.create(sweep.out).close()
+    (sweep.out / "plan.toml").write_text("half a pl")
+    (sweep.out / ".throughput.csv.new").write_text("schema_ver")
+    with open(sweep.out / "journal.jsonl", encoding="utf-8") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        busy = sweep.words(plan, "--out", sweep.out)
+    assert busy.returncode == 2 and "another sweep is writing there" in busy.stderr
+    assert (sweep.out / "plan.toml").read_text() == "half a pl"
+    assert sweep.words(plan, "--out", sweep.out).returncode == 0
+    assert_complete(sweep, 1)
+    before = (sweep.out / "journal.jsonl").read_bytes()
+    (sweep.out / "manifest.json").unlink()
+    for record in (sweep.out / "runs").iterdir():
+        record.unlink()
+    kept = sweep.words(plan, "--out", sweep.out)
+    assert kept.returncode == 2 and "holds something already; give another folder" in kept.stderr
+    assert (sweep.out / "journal.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize("words", [["--list"], ["--help"], ["--out", "out"]], ids=" ".join)
+def test_an_output_that_cannot_be_written_is_one_sentence(sweep: SweepRunner, words: list[str]) -> None:
+    plan = sweep.write(plan_of("good"))
+    words = [str(sweep.out) if word == "out" else word for word in words]
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        command = [ROOT / "scripts" / "sweep", "--program", sweep.program, plan, *words]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == "sweep: cannot write to standard output: No space left on device"
+    assert "Traceback" not in done.stderr and "Exception" not in done.stderr
+
+
+def test_a_reader_that_leaves_ends_it_quietly(sweep: SweepRunner) -> None:
+    plan = sweep.write(plan_of("good", cells=2))
+    ours, its = os.pipe()
+    os.close(ours)
+    command = [ROOT / "scripts" / "sweep", "--program", sweep.program, plan, "--list"]
+    done = subprocess.run(command, stdout=its, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+    os.close(its)
+    assert done.returncode == 128 + signal.SIGPIPE
+    assert done.stderr == "p: 2 cells, 2 runs in 1 blocks, about 0.4 s\n"
 
 
 def test_kill_9_leaves_a_valid_store(sweep: SweepRunner) -> None:

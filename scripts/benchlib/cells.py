@@ -11,6 +11,7 @@ from benchlib.errors import Refused
 from benchlib.plan import Axes, Condition, Part, Plan, Scalar, Settings
 from benchlib.plan_schema import OPTIONS, PLUGINS
 
+MOST_RUNS = 1_000_000  # of a plan, likewise: at a second each they take eleven days
 MOST_CELLS = 100_000  # of one part, before exclusions: beyond, somebody multiplied axes by mistake
 
 
@@ -29,12 +30,20 @@ class Cell:
         return f"{self.part}: {points}" if points else self.part
 
 
+class Unnamed(Refused):
+    """A parameter is set of a plug-in that the cell does not name."""
+
+    def __init__(self, plugin: str, parameter: str) -> None:
+        super().__init__(f'"{plugin}.{parameter}" is set, but no {plugin.replace("_", " ")} is named')
+        self.plugin = plugin
+
+
 def expand(plan: Plan) -> list[Cell]:
     """All cells in the order of the file. Refuses an exclusion that excludes nothing, and a part left without cells."""
     unused = {id(condition): condition for condition in plan.excludes}
     cells: list[Cell] = []
+    check_runs(plan.name, sum(_size(part) for part in plan.parts), plan.repeats)
     for part in plan.parts:
-        _check_size(part)
         unused |= {id(condition): condition for condition in part.excludes}
         kept = []
         for cell in _combinations(part):
@@ -66,9 +75,7 @@ def arguments(settings: Settings) -> list[str]:
             joint = "," if ":" in spec else ":"
             words += [_option(plugin), spec + (joint + ",".join(parameters) if parameters else "")]
         elif parameters:
-            raise Refused(
-                f'"{plugin}.{parameters[0].partition("=")[0]}" is set, but no {plugin.replace("_", " ")} is named'
-            )
+            raise Unnamed(plugin, parameters[0].partition("=")[0])
     for name in OPTIONS:
         if name in settings:
             words += [_option(name), value_text(settings[name])]
@@ -100,11 +107,21 @@ def _combinations(part: Part) -> Iterator[Cell]:
         yield Cell(part.name, settings, varied)
 
 
-def _check_size(part: Part) -> None:
+def check_runs(plan: str, count: int, repeats: int) -> None:
+    """Refuses more runs than anybody means, before any of them is thought of."""
+    if count * repeats > MOST_RUNS:
+        raise Refused(
+            f"plan {plan}: {count} cells in {repeats} blocks are {count * repeats} runs; at most {MOST_RUNS} are taken"
+        )
+
+
+def _size(part: Part) -> int:
+    """Its cells before exclusions, if they are not too many."""
     lengths = [len(values) for values in part.axes.values()]
     lengths += [len(next(iter(group.values()))) for group in part.zips]
     if math.prod(lengths) > MOST_CELLS:
         raise Refused(f'part "{part.name}" has too many cells, {math.prod(lengths)}; at most {MOST_CELLS} are taken')
+    return math.prod(lengths)
 
 
 def _holds(condition: Condition, settings: Settings) -> bool:

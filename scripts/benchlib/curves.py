@@ -70,12 +70,13 @@ def plan(runs: pandas.DataFrame, looks: dict[str, Look]) -> list[Curves]:
     """The contention figures that the runs give."""
     found = []
     for workload, group in runs.groupby("workload"):
+        group, its_looks = series.pool_option_as_lines(group, looks)
         kept = series.panel_columns(group, [LINE, THREADS])
         panels, left_out = _with_curves(series.panels(group, kept))
         pages = [panels[i : i + PANELS_A_FIGURE] for i in range(0, len(panels), PANELS_A_FIGURE)]
         for page, shown in enumerate(pages, 1):
             name = f"contention-{workload}" + (f"-{page}" if len(pages) > 1 else "")
-            found.append(_curves(name, str(workload), shown, left_out, kept, looks))
+            found.append(_curves(name, str(workload), shown, left_out, kept, its_looks))
     return found
 
 

@@ -43,6 +43,8 @@ def _variation(runs: pandas.DataFrame, points: pandas.DataFrame, kept: list[str]
 
 def promises(runs: pandas.DataFrame) -> list[str]:
     """Queues that promise different things are marked wherever they stand side by side."""
+    if series.promises_unknown(runs):
+        return ["What the queues promise is not known: the result has no manifest that says it."]
     unlike = len(series.promises(runs)) > 1
     return ["In brackets: what each queue promises. Unlike ones are shown together, not ranked."] if unlike else []
 

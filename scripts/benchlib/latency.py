@@ -34,11 +34,13 @@ def plan(results: Results, runs: pandas.DataFrame, looks: dict[str, Look]) -> li
     for workload, group in with_bins.groupby("workload"):
         threads = choose_threads(group)
         there = runs[(runs["workload"] == workload) & (runs[THREADS] == threads)]
+        there, its_looks = series.pool_option_as_lines(there, looks)
         for panel in series.panels(there, series.panel_columns(there, [LINE, THREADS])):
             drawn = panel.runs[panel.runs[KEY].isin(with_bins[KEY])]
             if len(drawn):
                 name = series.slug("latency", str(workload), panel.heading)
-                found.append(Percentiles(name, f"{workload}: latency at {threads} threads", panel, drawn, bins, looks))
+                title = f"{workload}: latency at {threads} threads"
+                found.append(Percentiles(name, title, panel, drawn, bins, its_looks))
     return found
 
 

@@ -15,12 +15,15 @@ from typing import Any
 
 from benchlib import paths
 from benchlib.errors import Refused
+from benchlib.files import read_json
 from benchlib.journal import Entry
 from benchlib.plan import Plan
 from benchlib.points import Point
 from benchlib.program import Program
 
 SCHEMA_VERSION = 1
+# What a sweep cannot be resumed without.
+NEEDED = "plan seed repeats timeout_s run_prefix program machine machine_found cells invocations".split()
 RUNNING, COMPLETE, INTERRUPTED, STOPPED = "running", "complete", "interrupted", "stopped"
 
 
@@ -84,14 +87,13 @@ def update(manifest: dict[str, Any], entries: Sequence[Entry], outcome: str) -> 
 
 def read(path: Path) -> dict[str, Any]:
     """The manifest of a sweep to go on with."""
-    try:
-        manifest = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise Refused(f"{path}: cannot be read as a manifest: {error}") from error
-    if manifest.get("schema_version") != SCHEMA_VERSION:
-        raise Refused(
-            f"{path}: has schema version {manifest.get('schema_version')}, but this sweep writes {SCHEMA_VERSION}"
-        )
+    manifest = read_json(path, "cannot be read as a manifest")
+    found = manifest.get("schema_version", "nothing")
+    if found != SCHEMA_VERSION:
+        raise Refused(f"{path}: has schema version {found}, but this sweep writes {SCHEMA_VERSION}")
+    lacking = [key for key in NEEDED if key not in manifest]
+    if lacking:
+        raise Refused(f'{path}: cannot be read as a manifest: it lacks "{lacking[0]}"')
     return manifest
 
 

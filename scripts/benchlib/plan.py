@@ -122,7 +122,11 @@ def _experiment(name: str, entry: dict[str, Any], path: str) -> Part:
     twice = sorted({axis for axis in varied if varied.count(axis) > 1})
     if twice:
         raise Refused(f'{where}: "{twice[0]}" is varied twice; an axis belongs to axes or to one zip')
-    return Part(name, entry.get("base", {}), axes, zips, tuple(entry.get("exclude", [])))
+    base = entry.get("base", {})
+    both = [axis for axis in varied if axis in base]
+    if both:
+        raise Refused(f'{where}: "{both[0]}" is set in the base and varied as well; take it out of one of them')
+    return Part(name, base, axes, zips, tuple(entry.get("exclude", [])))
 
 
 def _axes(table: dict[str, Any], where: str) -> Axes:

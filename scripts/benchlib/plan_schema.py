@@ -16,6 +16,7 @@ from benchlib.errors import Refused
 PLUGINS = ("workload", "queue", "pool", "job_queue", "ready_queue")
 # Settings of the run itself: options of `readyq run`.
 OPTIONS = ("warmup", "duration", "stuck", "seed", "dispatch", "pin", "allocator")
+MOST_REPEATS = 10_000
 
 _SETTING = rf"^({'|'.join(PLUGINS)})\.[a-z][a-z0-9_]*$"
 _SCALAR = {"type": ["string", "integer", "number", "boolean"]}
@@ -63,7 +64,7 @@ PLAN = {
     "properties": {
         "name": _NAME,
         "title": {"type": "string", "minLength": 1},
-        "repeats": {"type": "integer", "minimum": 1},
+        "repeats": {"type": "integer", "minimum": 1, "maximum": MOST_REPEATS},
         "seed": {"type": "integer", "minimum": 0},
         "budget": {"type": "string"},
         "timeout": {"type": "string"},
@@ -108,6 +109,7 @@ def _sentence(error: jsonschema.ValidationError) -> str:
         "type": lambda: f"must be {_kinds(limit)}",
         "uniqueItems": lambda: "must not hold a value twice",
         "minimum": lambda: f"must be at least {limit}",
+        "maximum": lambda: f"must be at most {limit}",
         "pattern": lambda: 'must consist of lower-case letters, digits, "-" and "_"',
     }
     return f"{where} is {_shown(error.instance)}, but {wanted[error.validator]()}"

@@ -2,12 +2,12 @@
 """The command line of scripts/plot."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from benchlib import figures, paths, summary, table
-from benchlib.errors import EXIT_OK, EXIT_REFUSED, Refused
+from benchlib.command import carry_out, tell
+from benchlib.errors import EXIT_OK
 
 DESCRIPTION = """Draws the figures of a result: contention curves, latency percentiles, the ready-lock ablation, and the
 contention curves by gnuplot with the script and data to draw them again.
@@ -18,20 +18,19 @@ EPILOG = """exit codes: 0 done; 2 the result or an option was refused, or the sy
 
 def main(words: Sequence[str]) -> int:
     """Carries out the command line. Returns the exit code."""
+    return carry_out("plot", _plot, words)
+
+
+def _plot(words: Sequence[str]) -> int:
     options = parser().parse_args(words)
-    try:
-        results = table.load(options.result)
-        every = figures.of(results)
-        if options.table:
-            print("\n".join(summary.lines(results)))
-            return EXIT_OK
-        folder = options.out or options.result / "figures"
-        drawn = figures.draw(figures.chosen(every, options.only), folder, options.format)
-    except Refused as refusal:
-        print(f"plot: {refusal}", file=sys.stderr)
-        return EXIT_REFUSED
-    for path in drawn:
-        print(paths.shown(path))
+    results = table.load(options.result)
+    every = figures.of(results)
+    if options.table:
+        tell(*summary.lines(results))
+        return EXIT_OK
+    folder = options.out or options.result / "figures"
+    drawn = figures.draw(figures.chosen(every, options.only), folder, options.format)
+    tell(*map(paths.shown, drawn))
     return EXIT_OK
 
 

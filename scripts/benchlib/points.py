@@ -59,7 +59,10 @@ def _check_part(points: list[Point], plan: Plan) -> None:
 
 
 def _try(cell: Cell, plan: Plan, program: Program) -> Point:
-    arguments = cells.arguments(cell.settings)
+    try:
+        arguments = cells.arguments(cell.settings)
+    except cells.Unnamed as lack:
+        raise Refused(f'{lack}; add one to the base, such as {lack.plugin} = "{program.first(lack.plugin)}"') from lack
     point = Point(cell, arguments, program.resolve(arguments))
     measured_s = (point.resolved["warmup_ns"] + point.resolved["duration_ns"]) * 1e-9
     if measured_s >= plan.timeout_s:

@@ -44,6 +44,11 @@ class Program:
         listed = self._told("list", "--json", "queues")["queues"]
         return {queue["name"]: queue["traits"] for queue in listed if "traits" in queue}
 
+    def first(self, plugin: str) -> str:
+        """The name of the first plug-in of a kind, as an example; `plugin` is the setting that names one."""
+        kind = "queues" if plugin.endswith("queue") else f"{plugin}s"
+        return self._told("list", "--json", kind)[kind][0]["name"]
+
     def _told(self, *words: str) -> Any:
         finished = self._ask([*words])
         try:

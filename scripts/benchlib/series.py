@@ -10,6 +10,7 @@ import pandas
 
 from benchlib import style, table
 from benchlib.errors import Refused
+from benchlib.style import Look
 from benchlib.table import Results
 
 LINE, THREADS, VALUE, PROMISE = "line", "threads", "throughput_ops_per_s", "promise"
@@ -127,6 +128,20 @@ def panels(runs: pandas.DataFrame, columns: list[str]) -> list[Panel]:
     return [Panel(heading, group) for heading, group in zip(headings, groups, strict=True)]
 
 
+def pool_option_as_lines(runs: pandas.DataFrame, looks: dict[str, Look]) -> tuple[pandas.DataFrame, dict[str, Look]]:
+    """Where one line alone would get panels, and only by an option of the pool: the option's values as the lines.
+
+    They are what is compared then. A workload's parameter, in contrast, makes another question of it.
+    """
+    columns = panel_columns(runs, [LINE, THREADS])
+    if runs[LINE].nunique() > 1 or len(columns) != 1 or not columns[0].startswith("pool."):
+        return runs, looks
+    (option,) = columns
+    values = sorted(runs[option].unique(), key=lambda value: rank(option, value))
+    names = {value: f"{runs[LINE].iloc[0]}, {setting(option, value)}" for value in values}
+    return runs.assign(**{LINE: runs[option].map(names)}), style.looks(list(names.values()), [])
+
+
 def rank(column: str, value: Any) -> tuple[int, Any]:
     """Where a setting stands among its like: in the order known, else by number or name. An absent one comes first."""
     if pandas.isna(value):
@@ -195,6 +210,12 @@ def baselines(runs: pandas.DataFrame) -> set[str]:
 def promises(runs: pandas.DataFrame) -> set[str]:
     """All that the queues among the runs promise, as far as it is known; a baseline promises nothing."""
     return set(runs.loc[runs["verdict"] != BASELINE, PROMISE]) - {""}
+
+
+def promises_unknown(runs: pandas.DataFrame) -> bool:
+    """There are queues that should promise something, and nothing is known of any."""
+    contestants = runs[runs["verdict"] != BASELINE]
+    return contestants[list(SUBJECTS)].notna().any(axis=None) and not promises(runs)
 
 
 def reasons(runs: pandas.DataFrame) -> pandas.Series:

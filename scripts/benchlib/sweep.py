@@ -41,11 +41,14 @@ class Sweep:
         """How many of the runs in the store failed."""
         return sum(entry.finished and entry.status != runner.OK for entry in self.store.journal.entries)
 
+    def announce(self) -> None:
+        """Makes a folder of the store that others can read and resume, before the first run."""
+        self._refresh(manifests.RUNNING)
+
     def measure(self) -> int:
         """Makes the missing runs. Returns the exit code; the store is valid whenever and however this ends."""
         missing = self.missing()
         watcher = progress.make(len(missing))
-        self._refresh(manifests.RUNNING)
         with Interrupt(watcher.say) as interrupt:
             try:
                 outcome = self._blocks(missing, watcher, interrupt)

@@ -10,16 +10,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchlib import manifest as manifests
-from benchlib import paths, plan, points, program, schedule, store, units
-from benchlib.errors import EXIT_OK, EXIT_REFUSED, Refused
+from benchlib import cells, paths, plan, plan_schema, points, program, schedule, store, units
+from benchlib.command import carry_out, tell
+from benchlib.errors import EXIT_OK, Refused
 from benchlib.files import write_whole
 from benchlib.plan import Plan
 from benchlib.points import Point
 from benchlib.program import Program
 from benchlib.sweep import Sweep
 
-EXIT_INTERRUPTED = 130
 SEED_BITS = 32
+PLAN_COPY = "plan.toml"
 
 DESCRIPTION = """Measures every cell of a plan, several times, in randomised complete blocks, one process a run.
 
@@ -30,15 +31,12 @@ refused, or the system refused a resource; 130 or 143 interrupted, and what was 
 
 def main(words: Sequence[str]) -> int:
     """Carries out the command line. Returns the exit code."""
+    return carry_out("sweep", _sweep, words)
+
+
+def _sweep(words: Sequence[str]) -> int:
     options = parser().parse_args(words)
-    try:
-        return resume(options, words) if options.resume else begin(options, words)
-    except Refused as refusal:
-        print(f"sweep: {refusal}", file=sys.stderr)
-        return EXIT_REFUSED
-    except KeyboardInterrupt:
-        print("sweep: interrupted", file=sys.stderr)
-        return EXIT_INTERRUPTED
+    return resume(options, words) if options.resume else begin(options, words)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -78,8 +76,7 @@ def begin(options: argparse.Namespace, words: Sequence[str]) -> int:
     found = points.resolve(chosen, under_test)
     repeats = _repeats(chosen, found, options)
     if options.list:
-        for point in found:
-            print(shlex.join(["readyq", "run", *point.arguments]))
+        tell(*(shlex.join(["readyq", "run", *point.arguments]) for point in found))
     if options.list or options.dry_run:
         return EXIT_OK
     seed = chosen.seed if chosen.seed is not None else secrets.randbits(SEED_BITS)
@@ -88,8 +85,14 @@ def begin(options: argparse.Namespace, words: Sequence[str]) -> int:
     manifests.begin(manifest, words)
     name = f"{manifest['invocations'][0]['started'][:10]}-{manifest['program']['commit']}-{chosen.name}"
     opened = store.create(options.out) if options.out else store.create_named(paths.RESULTS, machine, name)
-    write_whole(opened.folder / "plan.toml", chosen.text)
-    return _measure(Sweep(under_test, fields, found, manifest, opened, options.fail_fast))
+    sweep = Sweep(under_test, fields, found, manifest, opened, options.fail_fast)
+    try:
+        write_whole(opened.folder / PLAN_COPY, chosen.text)
+        sweep.announce()
+    except BaseException:
+        opened.discard([PLAN_COPY, *fields])
+        raise
+    return _measure(sweep)
 
 
 def resume(options: argparse.Namespace, words: Sequence[str]) -> int:
@@ -112,6 +115,7 @@ def resume(options: argparse.Namespace, words: Sequence[str]) -> int:
     missing = sweep.missing()
     runs, left_s = len(found) * manifest["repeats"], sum(schedule.run_seconds(point.resolved) for *_, point in missing)
     _say(f"{chosen.name}: {len(missing)} of {runs} runs are missing, about {units.in_words(left_s)}")
+    sweep.announce()
     return _measure(sweep)
 
 
@@ -119,6 +123,7 @@ def _repeats(chosen: Plan, found: Sequence[Point], options: argparse.Namespace) 
     """How many blocks to measure; tells the size and the time of the sweep, and what the budget cuts off."""
     wanted = options.repeats or chosen.repeats
     budget_s = units.seconds(options.budget, "--budget") if options.budget else chosen.budget_s
+    cells.check_runs(chosen.name, len(found), wanted)
     block_s = sum(schedule.run_seconds(point.resolved) for point in found)
     repeats = schedule.blocks_within(budget_s, block_s, wanted)
     if repeats < wanted:
@@ -141,7 +146,7 @@ def _measure(sweep: Sweep) -> int:
             _say(f"{len(sweep.missing())} runs are missing; go on with: scripts/sweep --resume {paths.shown(folder)}")
     finally:
         sweep.store.close()
-    print(paths.shown(folder))
+    tell(paths.shown(folder))
     return code
 
 
@@ -150,8 +155,9 @@ def _say(sentence: str) -> None:
 
 
 def _count(text: str) -> int:
-    if not re.fullmatch(r"[1-9]\d{0,5}", text):
-        raise argparse.ArgumentTypeError(f'"{text}" is not a number of at least 1')
+    most = plan_schema.MOST_REPEATS
+    if not re.fullmatch(r"[1-9]\d{0,8}", text) or int(text) > most:
+        raise argparse.ArgumentTypeError(f'"{text}" is not a number of at least 1 and at most {most}')
     return int(text)
 
 

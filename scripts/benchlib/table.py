@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads a result folder back into tables (pandas), and summarises runs without hiding what varies."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import pandas
 
 from benchlib import params, stats
 from benchlib.errors import Refused, os_reason
+from benchlib.files import read_json
 
 SCHEMA_VERSION = 1
 THROUGHPUT, LATENCY, HISTOGRAM = "throughput.csv", "latency.csv", "histogram.csv"
@@ -76,12 +76,7 @@ def read_csv(path: Path) -> pandas.DataFrame:
 
 def read_manifest(path: Path) -> dict[str, Any]:
     """The manifest, or nothing where there is none."""
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise Refused(f"{path}: cannot be read as a manifest: {error}") from error
+    return read_json(path, "cannot be read as a manifest") if path.exists() else {}
 
 
 def expand_params(table: pandas.DataFrame) -> pandas.DataFrame:

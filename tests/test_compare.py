@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""scripts/compare takes ratios inside blocks only, and says in one sentence why it takes none."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT
+from result_folder import INCORRECT, ResultFolder
+
+from benchlib import compare_cli, table
+
+COMPARE = ROOT / "scripts" / "compare"
+DRIFT = (1, 5, 2, 40, 3, 7)  # of the machine, from block to block: it falls out of every ratio
+RATIOS = (1.25, 1.5, 2.0, 1.75, 0.5, 3.0)  # of ticket to mutex; their median is 1.625
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> ResultFolder:
+    """A pool with three ready locks at two numbers of workers, and two queues in a pool of a workload without them."""
+    folder = ResultFolder(tmp_path / "result")
+    for workers in (1, 2):
+        more = {"workload_params": f"workers={workers}"}
+        for lock, ratios in (("mutex", (1,) * 6), ("ticket", RATIOS), ("mcs", (workers,) * 6)):
+            values = [1e6 * drift * ratio for drift, ratio in zip(DRIFT, ratios, strict=True)]
+            folder.pool("q", 1, workers, values, pool_params=f"ready_lock={lock}", **more)
+        for queue in ("q", "r"):
+            params = {"workload": "closed_loop", "pool_params": "ready_lock=mutex"}
+            folder.pool(queue, 1, workers, [1e6] * 6, **params, **more)
+    return folder
+
+
+@pytest.fixture
+def compared(capsys: pytest.CaptureFixture[str]) -> Callable[..., list[list[str]]]:
+    """The words of each line of the table that compare prints; it must print nothing else."""
+
+    def read(folder: ResultFolder, *words: str) -> list[list[str]]:
+        assert compare_cli.main([str(folder.write()), *words]) == 0
+        out, err = capsys.readouterr()
+        assert err == ""
+        return [line.split() for line in out.splitlines()[1:]]
+
+    return read
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """The one sentence with which compare refuses."""
+
+    def read(folder: ResultFolder, *words: str) -> str:
+        assert compare_cli.main([str(folder.write()), *words]) == 2
+        out, err = capsys.readouterr()
+        assert out == "" and err.count("\n") == 1 and err.startswith("compare: ")
+        return err.removeprefix("compare: ").rstrip()
+
+    return read
+
+
+AXIS = ("--axis", "pool.ready_lock", "--base", "mutex")
+
+
+def test_ratios_are_those_of_the_blocks_and_a_workload_with_one_value_is_left_out(
+    made: ResultFolder, compared: Callable[..., list[list[str]]]
+) -> None:
+    header, *rows = compared(made, *AXIS, "--by", "workload,workload.workers")
+    assert header == "workload workload.workers pool.ready_lock pairs ratio low high min max warnings".split()
+    assert rows == [
+        "blast 1 ticket / mutex 6 1.625 0.500 3.000 0.500 3.000".split(),
+        "blast 1 mcs / mutex 6 1.000 1.000 1.000 1.000 1.000".split(),
+        "blast 2 ticket / mutex 6 1.625 0.500 3.000 0.500 3.000".split(),
+        "blast 2 mcs / mutex 6 2.000 2.000 2.000 2.000 2.000".split(),
+    ]
+
+
+@pytest.mark.filterwarnings("error")
+def test_one_column_makes_groups_without_a_warning(
+    made: ResultFolder, compared: Callable[..., list[list[str]]]
+) -> None:
+    made.rows = [row for row in made.rows if row["workers"] == 2]
+    _, ticket, mcs = compared(made, *AXIS, "--by", "workload")
+    assert ticket[:6] == "blast ticket / mutex 6 1.625".split() and mcs[:6] == "blast mcs / mutex 6 2.000".split()
+
+
+def test_a_run_without_its_partner_is_left_out_and_said(
+    made: ResultFolder, compared: Callable[..., list[list[str]]]
+) -> None:
+    made.rows = [row for row in made.rows if row["workers"] == 2 and row["workload"] == "blast"]
+    (lost,) = [row for row in made.rows if "ticket" in row["pool_params"] and row["block"] == 4]
+    lost |= INCORRECT
+    _, ticket, _ = compared(made, *AXIS)
+    assert ticket[:9] == "blast ticket / mutex 5 1.750 - - 1.250".split()
+    assert "1 runs have no partner in their block" in " ".join(ticket)
+
+
+def test_the_ratio_is_over_the_base(made: ResultFolder, compared: Callable[..., list[list[str]]]) -> None:
+    made.rows = [row for row in made.rows if row["workers"] == 2 and row["workload"] == "blast"]
+    _, mutex, ticket = compared(made, "--axis", "pool.ready_lock", "--base", "mcs")
+    assert mutex[:6] == "blast mutex / mcs 6 0.500".split() and ticket[:6] == "blast ticket / mcs 6 0.812".split()
+
+
+def test_whole_numbers_are_written_as_such_where_others_lack_them(
+    made: ResultFolder, compared: Callable[..., list[list[str]]]
+) -> None:
+    made.rows = [row for row in made.rows if "mcs" in row["pool_params"]]
+    made.queue("q", 1, 1, [1e6] * 6)
+    words = ("--axis", "workload.workers", "--base", "1", "--by", "workload,queue,ready_queue")
+    assert [row[:8] for row in compared(made, *words)[1:]] == ["blast - q 2 / 1 6 2.000".split()]
+
+
+def test_groups_that_mix_cells_are_refused(made: ResultFolder, refused: Callable[..., str]) -> None:
+    assert refused(made, *AXIS) == (
+        "pool.ready_lock mutex has 2 runs in one block, so the groups mix different cells; add columns to --by"
+    )
+
+
+BAD = {
+    "no column 'pool.ready_lok' in this result; the nearest: pool.ready_lock": ["--axis", "pool.ready_lok"],
+    "no column 'workers_' in this result; the nearest: workers": [*AXIS, "--by", "workers_"],
+    "no column 'lock' in this result; the nearest: ": [*AXIS, "--by", "workload,lock"],
+    "no column 'throughput' in this result; the nearest: throughput_ops_per_s": [*AXIS, "--metric", "throughput"],
+    "column 'verdict' holds no numbers, so it has no ratio": [*AXIS, "--metric", "verdict"],
+    "column 'items_lost' holds no numbers, so it has no ratio": [*AXIS, "--metric", "items_lost"],
+    "pool.ready_lock never is 'spin' in this result; it is mutex, ticket, mcs": [*AXIS[:3], "spin"],
+    "--by names no column": [*AXIS, "--by", ","],
+    "nothing to compare with pool.ready_lock mutex in this result": [*AXIS, "--by", "pool.ready_lock,workload"],
+    "steal_ns of pool.ready_lock mutex is 0 in a run": [*AXIS, "--by", "workload,workers", "--metric", "steal_ns"],
+}
+
+
+@pytest.mark.parametrize("sentence", BAD)
+def test_what_cannot_be_compared_is_one_sentence(
+    made: ResultFolder, refused: Callable[..., str], sentence: str
+) -> None:
+    for row in made.rows:
+        row["steal_ns"] = 0
+    said = refused(made, *BAD[sentence])
+    assert said.startswith(sentence) and len(said) < 160
+
+
+def test_only_numbers_are_offered_as_a_metric(made: ResultFolder, refused: Callable[..., str]) -> None:
+    said = refused(made, *AXIS, "--metric", "operation")
+    offered = said.partition("nearest: ")[2].split(", ")
+    runs = table.load(made.folder).throughput
+    assert "operations" in offered and all(runs[name].dtype.kind in "if" for name in offered)
+
+
+def test_runs_without_blocks_are_refused(readyq: Path, tmp_path: Path) -> None:
+    for lock in ("mutex", "ticket"):
+        short = ["--warmup", "1ms", "--duration", "10ms", "--pool", f"erts:ready_lock={lock}"]
+        words = [readyq, "run", "--quiet", "--workload", "blast", *short, "--csv", tmp_path / "out"]
+        subprocess.run(words, check=True, capture_output=True, timeout=60)
+    done = compare(tmp_path / "out", *AXIS)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"compare: {tmp_path / 'out'}: its runs belong to no blocks")
+    assert done.stderr.count("\n") == 1
+
+
+def compare(*words: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+    return subprocess.run([COMPARE, *map(str, words)], text=True, check=False, timeout=60, **streams)
+
+
+def test_an_output_that_cannot_be_written_is_one_sentence_and_a_reader_that_leaves_none(made: ResultFolder) -> None:
+    words = [made.write(), *AXIS, "--by", "workload,workers"]
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = compare(*words, stdout=full)
+    assert (done.returncode, done.stderr) == (2, "compare: cannot write to standard output: No space left on device\n")
+    ours, its = os.pipe()
+    os.close(ours)
+    done = compare(*words, stdout=its)
+    os.close(its)
+    assert (done.returncode, done.stderr) == (141, "")
