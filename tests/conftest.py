@@ -12,6 +12,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
+# A user's Python buffers its output, so what the scripts do when that can't be written is tested with buffers.
+os.environ.pop("PYTHONUNBUFFERED", None)
 
 from benchlib import program  # noqa: E402
 from benchlib.errors import Refused  # noqa: E402

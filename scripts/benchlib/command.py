@@ -4,6 +4,7 @@
 That goes for standard output too: a full disk behind it is a sentence, and a reader who left, as `head` does, is none.
 """
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -38,6 +39,13 @@ def tell(*lines: str) -> None:
             print(line)
         print(end="", flush=True)
     except BrokenPipeError:
+        give_up_output()
         raise
     except OSError as error:
+        give_up_output()
         raise Refused(f"cannot write to standard output: {os_reason(error)}") from error
+
+
+def give_up_output() -> None:
+    """What is still buffered can never be written: when the interpreter tries once more at its end, it goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
