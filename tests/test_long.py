@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Proofs that take long: memory in a run of many jobs, a pool at rest, the README's two commands in a fresh clone."""
+"""Proofs that take long: memory in a run of many jobs, a pool at rest, the quickstart in a fresh clone."""
 
 import json
 import os
@@ -41,7 +41,7 @@ def test_memory_does_not_grow_with_the_number_of_jobs(readyq: Path, queue: str) 
 
 @pytest.mark.slow
 def test_a_pool_at_rest_uses_no_cpu(readyq: Path) -> None:
-    """One job in flight that keeps its worker asleep would need a sleeping job; so: 64 workers, of which 63 rest."""
+    """Of 64 workers 63 rest: next to a pool of one worker with the same load they must add nothing."""
     few = measure(readyq, "closed_loop:workers=1,window=1,service_ns=10ms", "--duration", "2s")
     many = measure(readyq, "closed_loop:workers=64,window=1,service_ns=10ms", "--duration", "2s")
     used = [record["cpu_user_ns"] + record["cpu_system_ns"] for record in (few, many)]
@@ -51,7 +51,7 @@ def test_a_pool_at_rest_uses_no_cpu(readyq: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_two_commands_work_in_a_fresh_clone(tmp_path: Path) -> None:
+def test_the_quickstart_works_in_a_fresh_clone(tmp_path: Path) -> None:
     """Of what is committed; so a file that was forgotten shows."""
     clone = tmp_path / "clone"
     subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
