@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "core/machine/clock.h"
+#include "core/machine/memory.h"
 #include "tests/conformance/parts.h"
 
 // What a check needs of a queue to make sense.
@@ -219,7 +220,7 @@ static int run_check(const struct queue_choice *choice, size_t check, struct fau
     lock_init(&suite->fault_lock, LOCK_MUTEX);
     int result = 0;
     if (applies(suite, checks[check].need)) {
-        result = progress_create(&suite->progress, SUITE_THREADS_MAX, SUITE_THREADS_MAX);
+        result = progress_create(&suite->progress, &memory_system, SUITE_THREADS_MAX, SUITE_THREADS_MAX);
         if (result == 0) {
             at_store_rlx(&watchdog.check, checks[check].name);
             suite_beat();

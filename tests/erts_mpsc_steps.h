@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/machine/clock.h"
+#include "core/machine/memory.h"
 #include "core/sync/atomic.h"
 #include "tests/conformance/env.h"
 #include "tests/unit.h"
@@ -116,7 +117,7 @@ static inline int tear_down(void **state)
 static inline int make_domain(void **state)
 {
     (void)state;
-    const int error = progress_create(&domain, 1, 0);
+    const int error = progress_create(&domain, &memory_system, 1, 0);
     self = error ? NULL : progress_register_managed(domain, NULL, NULL);
     return error;
 }

@@ -109,21 +109,131 @@ static void test_elements_come_home_from_another_thread(void **state)
     assert_int_equal(elements_destroy(transit.elements), 0);
 }
 
-static void *no_memory(struct allocator *self, size_t size, size_t align, int node)
+// An allocator that counts, and that has no more than so many allocations to give.
+struct miser {
+    struct allocator allocator;
+    unsigned left, allocations, frees;
+};
+
+static void *miser_alloc(struct allocator *self, size_t size, size_t align, int node)
 {
-    (void)self;
-    (void)size;
-    (void)align;
-    (void)node;
-    return NULL;
+    struct miser *miser = (struct miser *)self;
+    if (miser->left == 0)
+        return NULL;
+    miser->left--;
+    miser->allocations++;
+    return memory_system.alloc(&memory_system, size, align, node);
+}
+
+static void miser_free(struct allocator *self, void *memory, size_t size, int node)
+{
+    ((struct miser *)self)->frees += memory != NULL;
+    memory_system.free(&memory_system, memory, size, node);
+}
+
+static struct miser miser_with(unsigned left)
+{
+    return (struct miser){.allocator = {miser_alloc, miser_free}, .left = left};
 }
 
 static void test_no_memory_is_an_answer(void **state)
 {
     (void)state;
-    struct allocator broken = {no_memory, NULL};
+    struct elements *elements = NULL;
+    for (unsigned left = 0; left < 2; left++) {
+        struct miser miser = miser_with(left);
+        assert_int_equal(elements_create(&elements, &miser.allocator, 16, 1), -ENOMEM);
+        assert_int_equal(miser.frees, left);
+    }
+    struct miser miser = miser_with(2);
+    assert_int_equal(elements_create(&elements, &miser.allocator, 16, 1), 0);
+    assert_int_equal(elements_attach(elements, 4, -1), -ENOMEM);
+    assert_null(elements_take(elements)); // no cache, and no memory either
+    miser.left = 1;
+    assert_int_equal(elements_attach(elements, 4, -1), 0); // the place was not lost
+    void *taken[4];
+    for (unsigned i = 0; i < 4; i++)
+        assert_non_null(taken[i] = elements_take(elements));
+    assert_null(elements_take(elements));
+    assert_int_equal(elements_outstanding(elements), 4);
+    elements_give(elements, taken[0]);
+    assert_ptr_equal(elements_take(elements), taken[0]);
+    for (unsigned i = 0; i < 4; i++)
+        elements_give(elements, taken[i]);
+    elements_detach(elements);
+    assert_int_equal(elements_destroy(elements), 0);
+    assert_int_equal(miser.frees, miser.allocations);
+}
+
+#define WINDOW 5000
+
+static void test_a_window_larger_than_the_cache_pays_the_allocator_once(void **state)
+{
+    (void)state;
+    static void *window[WINDOW];
+    struct miser miser = miser_with(UINT32_MAX);
     struct elements *elements;
-    assert_int_equal(elements_create(&elements, &broken, 16, 1), -ENOMEM);
+    assert_int_equal(elements_create(&elements, &miser.allocator, 16, 2), 0);
+    assert_int_equal(elements_attach(elements, ELEMENTS_PER_THREAD, -1), 0);
+    for (unsigned round = 0; round < 5; round++) {
+        for (unsigned i = 0; i < WINDOW; i++)
+            memset(window[i] = elements_take(elements), 0x22, 16);
+        assert_int_equal(elements_outstanding(elements), WINDOW);
+        // The domain and its caches, and as many elements as are outstanding, a thousand at a time.
+        assert_int_equal(miser.allocations, 2 + WINDOW / ELEMENTS_PER_THREAD);
+        for (unsigned i = 0; i < WINDOW; i++)
+            elements_give(elements, window[i]);
+    }
+    // Not those of a thread without a cache.
+    elements_detach(elements);
+    elements_give(elements, elements_take(elements));
+    assert_int_equal(miser.allocations, 3 + WINDOW / ELEMENTS_PER_THREAD);
+    assert_int_equal(elements_destroy(elements), 0);
+    assert_int_equal(miser.frees, miser.allocations);
+}
+
+// Takes and gives a window of elements; two of them share a domain while a third thread counts.
+struct churner {
+    struct elements *elements;
+    struct thread thread;
+    uint64_t rounds;
+    _Atomic uint32_t *running;
+};
+
+static void churn(void *argument)
+{
+    struct churner *churner = argument;
+    void *window[8];
+    assert_int_equal(elements_attach(churner->elements, 2, -1), 0);
+    for (uint64_t round = 0; round < churner->rounds; round++) {
+        for (unsigned i = 0; i < 8; i++)
+            window[i] = elements_take(churner->elements);
+        for (unsigned i = 0; i < 8; i++)
+            elements_give(churner->elements, window[i]);
+    }
+    elements_detach(churner->elements);
+    at_sub_rlx(churner->running, 1);
+}
+
+static void test_anybody_may_ask_at_any_time(void **state)
+{
+    (void)state;
+    _Atomic uint32_t running = 2;
+    struct churner churners[2];
+    struct elements *elements;
+    assert_int_equal(elements_create(&elements, &memory_system, 16, 2), 0);
+    const struct thread_options options = {.cpu = -1};
+    for (unsigned i = 0; i < 2; i++) {
+        churners[i] = (struct churner){.elements = elements, .rounds = ROUNDS(100000), .running = &running};
+        assert_int_equal(thread_start(&churners[i].thread, &options, churn, &churners[i]), 0);
+    }
+    // What it says meanwhile is an estimate. That it may be asked at all is for the thread sanitizer to judge.
+    while (at_load_rlx(&running) > 0)
+        elements_outstanding(elements);
+    for (unsigned i = 0; i < 2; i++)
+        thread_join(&churners[i].thread);
+    assert_int_equal(elements_outstanding(elements), 0);
+    assert_int_equal(elements_destroy(elements), 0);
 }
 
 static void test_a_second_thread_too_many_is_refused_and_places_are_reused(void **state)
@@ -152,6 +262,8 @@ int main(void)
         cmocka_unit_test(test_a_cache_serves_without_the_allocator),
         cmocka_unit_test(test_elements_come_home_from_another_thread),
         cmocka_unit_test(test_no_memory_is_an_answer),
+        cmocka_unit_test(test_a_window_larger_than_the_cache_pays_the_allocator_once),
+        cmocka_unit_test(test_anybody_may_ask_at_any_time),
         cmocka_unit_test(test_a_second_thread_too_many_is_refused_and_places_are_reused),
     };
     return cmocka_run_group_tests_name("elements", tests, NULL, NULL);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/machine/clock.h"
 #include "core/sync/event.h"
+#include "core/sync/lock.h"
 #include "core/sync/thread.h"
 #include "tests/unit.h"
 
@@ -130,6 +131,72 @@ static void test_many_setters_one_waiter(void **state)
     assert_int_equal(seen, 3 * crowd.each);
 }
 
+// As in core/sync/event.c.
+#define PARKED (-1)
+
+// A thread that has reset its event and is on its way to wait for it, but meets a lock that is held first.
+struct passer {
+    struct thread thread;
+    struct event event;
+    struct lock lock;
+    _Atomic uint32_t has_reset, done;
+};
+
+static void pass(void *argument)
+{
+    struct passer *passer = argument;
+    struct lock_node node;
+    event_reset(&passer->event);
+    at_store_rel(&passer->has_reset, 1, AT(test_event_has_reset, test_event_await_reset));
+    lock_acquire(&passer->lock, &node);
+    lock_release(&passer->lock, &node);
+    event_wait(&passer->event, 0);
+    at_store_rlx(&passer->done, 1);
+}
+
+// A mutex does not show who waits for it; there we give the other thread some time.
+static bool is_contended(enum lock_kind kind, struct lock *lock, struct lock_node *holder, unsigned turn)
+{
+    if (kind == LOCK_TICKET)
+        return at_load_rlx(&lock->u.ticket.next) == 2;
+    if (kind == LOCK_MCS)
+        return at_load_rlx(&lock->u.mcs.tail) != holder;
+    return turn > 200;
+}
+
+static void meet_a_lock(enum lock_kind kind)
+{
+    static struct passer passer;
+    struct lock_node node;
+    event_init(&passer.event);
+    at_init(&passer.has_reset, 0);
+    at_init(&passer.done, 0);
+    lock_init(&passer.lock, kind);
+    lock_acquire(&passer.lock, &node);
+    const struct thread_options options = {.cpu = -1};
+    assert_int_equal(thread_start(&passer.thread, &options, pass, &passer), 0);
+    SPIN_UNTIL(at_load_acq(&passer.has_reset, AT(test_event_await_reset, test_event_has_reset)));
+    unsigned turn = 0;
+    while (!is_contended(kind, &passer.lock, &node, turn++))
+        thread_yield();
+    event_set(&passer.event);
+    lock_release(&passer.lock, &node);
+    // The set must still be there. If it isn't, the passer parks; it is set free, to be found out.
+    SPIN_UNTIL(at_load_rlx(&passer.done) || at_load_rlx(&passer.event.state) == PARKED);
+    event_set(&passer.event);
+    thread_join(&passer.thread);
+    lock_fini(&passer.lock);
+    assert_int_equal(passer.event.parks, 0);
+}
+
+static void test_no_lock_eats_what_an_event_was_set_for(void **state)
+{
+    (void)state;
+    for (unsigned round = 0; round < 20; round++)
+        for (enum lock_kind kind = LOCK_MUTEX; kind < LOCK_KINDS; kind++)
+            meet_a_lock(kind);
+}
+
 int main(void)
 {
     clock_calibrate();
@@ -138,6 +205,7 @@ int main(void)
         cmocka_unit_test(test_no_wake_is_lost_when_parking),
         cmocka_unit_test(test_no_wake_is_lost_when_spinning),
         cmocka_unit_test(test_many_setters_one_waiter),
+        cmocka_unit_test(test_no_lock_eats_what_an_event_was_set_for),
     };
     return cmocka_run_group_tests_name("event", tests, NULL, NULL);
 }

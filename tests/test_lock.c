@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+// Locks: each kind excludes; and, in builds that watch it, the order in which they may be nested. What breaks it ends
+// in abort(), so it is done by a child: this program with the name of a misdeed as its argument.
+#include <signal.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "core/sync/lock.h"
 #include "core/sync/thread.h"
+#include "tests/child.h"
 #include "tests/unit.h"
 
 #define THREADS 4
@@ -82,13 +87,207 @@ static void test_names_match_kinds(void **state)
     assert_null(lock_names[LOCK_KINDS]);
 }
 
-int main(void)
+// Locks of every rank, two of each, in their order.
+#define NESTED (2 * LOCK_RANK_LEAF)
+
+static struct lock nested[NESTED];
+static struct lock_node nodes[NESTED];
+
+static unsigned place_of(enum lock_rank rank, unsigned number)
 {
+    return 2 * (rank - 1u) + number;
+}
+
+static void init_nested(void)
+{
+    for (enum lock_rank rank = LOCK_RANK_PORT; rank <= LOCK_RANK_LEAF; rank++)
+        for (unsigned number = 0; number < 2; number++)
+            lock_init_ranked(&nested[place_of(rank, number)], rank % LOCK_KINDS, rank, number);
+}
+
+static void take(enum lock_rank rank, unsigned number)
+{
+    const unsigned place = place_of(rank, number);
+    lock_acquire(&nested[place], &nodes[place]);
+}
+
+static void give(enum lock_rank rank, unsigned number)
+{
+    const unsigned place = place_of(rank, number);
+    lock_release(&nested[place], &nodes[place]);
+}
+
+// The watcher keeps sixteen places, so the ranks in two batches.
+static void nest_in_order(void *argument)
+{
+    (void)argument;
+    for (unsigned round = 0; round < 10; round++) {
+        for (unsigned half = 0; half < 2; half++) {
+            const unsigned first = half * NESTED / 2, end = first + NESTED / 2;
+            for (unsigned i = first; i < end; i++)
+                lock_acquire(&nested[i], &nodes[i]);
+            // Backwards, and in the order of acquiring.
+            for (unsigned i = first; i < end; i++) {
+                const unsigned step = round % 2 ? i : end - 1 - (i - first);
+                lock_release(&nested[step], &nodes[step]);
+            }
+        }
+    }
+}
+
+static void test_locks_nest_in_the_order_of_their_ranks(void **state)
+{
+    (void)state;
+    init_nested();
+    nest_in_order(NULL);
+    take(LOCK_RANK_PORT, 0);
+    take(LOCK_RANK_QUEUE, 1);
+    give(LOCK_RANK_PORT, 0);
+    give(LOCK_RANK_QUEUE, 1);
+    take(LOCK_RANK_PORT, 0);
+    give(LOCK_RANK_PORT, 0);
+}
+
+static void hold_low(void *argument)
+{
+    (void)argument;
+    take(LOCK_RANK_PORT, 0);
+    give(LOCK_RANK_PORT, 0);
+}
+
+static void test_what_another_thread_holds_does_not_count(void **state)
+{
+    (void)state;
+    init_nested();
+    take(LOCK_RANK_LEAF, 1);
+    struct thread thread;
+    const struct thread_options options = {.cpu = -1};
+    assert_int_equal(thread_start(&thread, &options, hold_low, NULL), 0);
+    thread_join(&thread);
+    give(LOCK_RANK_LEAF, 1);
+}
+
+// Misdeeds, all with kinds that do not block; READY is a rank of kind none.
+static void acquire_a_lower_rank(void)
+{
+    take(LOCK_RANK_QUEUE, 0);
+    take(LOCK_RANK_READY, 1);
+}
+
+static void acquire_a_lower_number(void)
+{
+    take(LOCK_RANK_CALLING, 1);
+    take(LOCK_RANK_CALLING, 0);
+}
+
+static void acquire_an_equal_number(void)
+{
+    static struct lock twin;
+    static struct lock_node node;
+    lock_init(&twin, LOCK_MUTEX);
+    take(LOCK_RANK_QUEUE, 0);
+    lock_acquire(&twin, &node);
+}
+
+static void acquire_once_more(void)
+{
+    take(LOCK_RANK_READY, 0);
+    take(LOCK_RANK_LEAF, 0);
+    take(LOCK_RANK_READY, 0);
+}
+
+static void acquire_below_an_earlier_one(void)
+{
+    take(LOCK_RANK_PORT, 0);
+    take(LOCK_RANK_PROGRESS, 0);
+    take(LOCK_RANK_LEAF, 0);
+    give(LOCK_RANK_PROGRESS, 0);
+    take(LOCK_RANK_PORT, 1);
+}
+
+static void release_what_is_not_held(void)
+{
+    take(LOCK_RANK_PORT, 0);
+    give(LOCK_RANK_READY, 0);
+}
+
+static void acquire_too_many(void)
+{
+    for (enum lock_rank rank = LOCK_RANK_PORT; rank <= LOCK_RANK_LEAF; rank++)
+        for (unsigned number = 0; number < 2; number++)
+            take(rank, number);
+}
+
+static const struct misdeed {
+    const char *name;
+    void (*commit)(void);
+    const char *sentence;
+} misdeeds[] = {
+    {"rank", acquire_a_lower_rank, "acquires out of order ready lock 1 (none) while it holds queue lock 0 (none)"},
+    {"number", acquire_a_lower_number,
+     "acquires out of order calling lock 0 (ticket) while it holds calling lock 1 (ticket)"},
+    {"equal", acquire_an_equal_number, "acquires out of order queue lock 0 (mutex) while it holds queue lock 0 (none)"},
+    {"twice", acquire_once_more,
+     "acquires once more ready lock 0 (none) while it holds ready lock 0 (none), leaf lock 0 (mutex)"},
+    {"earlier", acquire_below_an_earlier_one,
+     "acquires out of order port lock 1 (mutex) while it holds port lock 0 (mutex), leaf lock 0 (mutex)"},
+    {"release", release_what_is_not_held,
+     "releases but does not hold ready lock 0 (none) while it holds port lock 0 (mutex)"},
+    {"many", acquire_too_many,
+     "holds too many locks to acquire leaf lock 0 (mutex) while it holds port lock 0 (mutex)"},
+};
+
+#define MISDEEDS (sizeof misdeeds / sizeof misdeeds[0])
+
+#ifdef READYQ_DEBUG
+static const bool watched = true;
+#else
+static const bool watched = false;
+#endif
+
+static void aborted(int signal_number)
+{
+    (void)signal_number;
+    _exit(0);
+}
+
+// Fails where it should have been aborted.
+static int child_main(const char *name)
+{
+    signal(SIGABRT, aborted);
+    init_nested();
+    for (unsigned i = 0; i < MISDEEDS; i++)
+        if (strcmp(misdeeds[i].name, name) == 0)
+            misdeeds[i].commit();
+    puts("went on");
+    return watched ? 1 : 0;
+}
+
+static void test_a_misdeed_is_told_where_it_is_watched(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < MISDEEDS; i++) {
+        char arguments[64], said[1024];
+        const char *expected = watched ? misdeeds[i].sentence : "went on";
+        snprintf(arguments, sizeof arguments, "%s 2>&1", misdeeds[i].name);
+        child_says(arguments, said, sizeof said);
+        if (!strstr(said, expected))
+            fail_msg("%s: expected '%s', not '%s'", misdeeds[i].name, expected, said);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1)
+        return child_main(argv[1]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mutex_excludes),
         cmocka_unit_test(test_ticket_excludes),
         cmocka_unit_test(test_mcs_excludes),
         cmocka_unit_test(test_names_match_kinds),
+        cmocka_unit_test(test_locks_nest_in_the_order_of_their_ranks),
+        cmocka_unit_test(test_what_another_thread_holds_does_not_count),
+        cmocka_unit_test(test_a_misdeed_is_told_where_it_is_watched),
     };
     return cmocka_run_group_tests_name("lock", tests, NULL, NULL);
 }

@@ -1,69 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Thread progress: step by step with one other managed thread under command, then under stress.
 #include "core/machine/clock.h"
+#include "core/machine/memory.h"
 #include "core/sync/event.h"
 #include "core/sync/progress.h"
 #include "core/sync/thread.h"
+#include "tests/progress_puppet.h"
 #include "tests/unit.h"
-
-// A managed thread that does one thing at a time as told.
-enum command { NOTHING, UPDATE, SLEEP, WAKE, LEAVE };
-
-struct puppet {
-    struct progress *progress;
-    struct thread thread;
-    _Atomic uint32_t command;
-};
-
-static void nobody(void *argument)
-{
-    (void)argument;
-}
-
-static void puppet_body(void *argument)
-{
-    struct puppet *puppet = argument;
-    struct progress_thread *self = progress_register_managed(puppet->progress, nobody, NULL);
-    at_store_rel(&puppet->command, NOTHING, AT(test_progress_ready, test_progress_done));
-    for (;;) {
-        uint32_t command;
-        SPIN_UNTIL((command = at_load_acq(&puppet->command, AT(test_progress_obey, test_progress_order))) != NOTHING);
-        if (command == UPDATE)
-            progress_update(self);
-        else if (command == SLEEP)
-            progress_prepare_wait(self);
-        else if (command == WAKE)
-            progress_finalize_wait(self);
-        else
-            break;
-        at_store_rel(&puppet->command, NOTHING, AT(test_progress_did, test_progress_done));
-    }
-    progress_unregister(self);
-}
-
-static void puppet_wait(struct puppet *puppet)
-{
-    SPIN_UNTIL(at_load_acq(&puppet->command, AT(test_progress_done, test_progress_did, test_progress_ready)) ==
-               NOTHING);
-}
-
-static void puppet_do(struct puppet *puppet, enum command command)
-{
-    at_store_rel(&puppet->command, command, AT(test_progress_order, test_progress_obey));
-    if (command == LEAVE)
-        thread_join(&puppet->thread);
-    else
-        puppet_wait(puppet);
-}
-
-static void puppet_start(struct puppet *puppet, struct progress *progress)
-{
-    puppet->progress = progress;
-    at_init(&puppet->command, WAKE);
-    const struct thread_options options = {.cpu = -1};
-    assert_int_equal(thread_start(&puppet->thread, &options, puppet_body, puppet), 0);
-    puppet_wait(puppet);
-}
 
 static void update_often(struct progress_thread *self)
 {
@@ -76,7 +19,7 @@ static void test_a_silent_managed_thread_holds_progress_back(void **state)
     (void)state;
     struct progress *progress;
     struct puppet puppet;
-    assert_int_equal(progress_create(&progress, 2, 0), 0);
+    assert_int_equal(progress_create(&progress, &memory_system, 2, 0), 0);
     struct progress_thread *self = progress_register_managed(progress, nobody, NULL);
     puppet_start(&puppet, progress);
     update_often(self);
@@ -98,7 +41,7 @@ static void test_a_value_needs_two_confirmations_of_every_thread(void **state)
     (void)state;
     struct progress *progress;
     struct puppet puppet;
-    assert_int_equal(progress_create(&progress, 2, 1), 0);
+    assert_int_equal(progress_create(&progress, &memory_system, 2, 1), 0);
     puppet_start(&puppet, progress);
     struct progress_thread *self = progress_register_unmanaged(progress, nobody, NULL);
     // The puppet confirms current + 1 before the value is asked for; that confirmation must not count.
@@ -113,12 +56,43 @@ static void test_a_value_needs_two_confirmations_of_every_thread(void **state)
     progress_destroy(progress);
 }
 
+// The same for a managed thread, which goes by its own confirmation: one puppet leads, the other has confirmed the
+// next value before ours is asked for.
+static void test_a_managed_threads_value_needs_two_confirmations_too(void **state)
+{
+    (void)state;
+    struct progress *progress;
+    struct puppet leader, silent;
+    assert_int_equal(progress_create(&progress, &memory_system, 3, 0), 0);
+    puppet_start(&leader, progress);
+    puppet_start(&silent, progress);
+    struct progress_thread *self = progress_register_managed(progress, nobody, NULL);
+    puppet_do(&silent, UPDATE);
+    puppet_do(&leader, UPDATE); // publishes what we have confirmed, but we did not look yet
+    puppet_do(&silent, UPDATE);
+    puppet_do(&leader, UPDATE);
+    const uint64_t value = progress_later(progress);
+    assert_int_equal(value, progress_current(progress) + 2);
+    for (unsigned i = 0; i < 4; i++) {
+        progress_update(self);
+        puppet_do(&leader, UPDATE);
+    }
+    assert_false(progress_reached(progress, value));
+    puppet_do(&silent, UPDATE);
+    puppet_do(&leader, UPDATE);
+    assert_true(progress_reached(progress, value));
+    puppet_do(&silent, LEAVE);
+    puppet_do(&leader, LEAVE);
+    progress_unregister(self);
+    progress_destroy(progress);
+}
+
 static void test_sleepers_and_leavers_hold_nobody_back(void **state)
 {
     (void)state;
     struct progress *progress;
     struct puppet sleeper, leaver;
-    assert_int_equal(progress_create(&progress, 3, 0), 0);
+    assert_int_equal(progress_create(&progress, &memory_system, 3, 0), 0);
     struct progress_thread *self = progress_register_managed(progress, nobody, NULL);
     puppet_start(&sleeper, progress);
     puppet_start(&leaver, progress);
@@ -143,7 +117,7 @@ static void test_a_leader_that_sleeps_hands_over(void **state)
     (void)state;
     struct progress *progress;
     struct puppet puppet;
-    assert_int_equal(progress_create(&progress, 2, 0), 0);
+    assert_int_equal(progress_create(&progress, &memory_system, 2, 0), 0);
     struct progress_thread *self = progress_register_managed(progress, nobody, NULL);
     puppet_start(&puppet, progress);
     update_often(self); // we lead
@@ -182,7 +156,7 @@ static void test_the_aux_thread_leads_when_all_sleep(void **state)
     struct puppet puppet;
     struct event event;
     event_init(&event);
-    assert_int_equal(progress_create(&progress, 1, 1), 0);
+    assert_int_equal(progress_create(&progress, &memory_system, 1, 1), 0);
     puppet_start(&puppet, progress);
     puppet_do(&puppet, SLEEP);
     struct progress_thread *self = progress_register_unmanaged(progress, set_event, &event);
@@ -201,7 +175,7 @@ static void test_the_last_to_sleep_leaves_pending_wakeups_to_the_aux_thread(void
     struct puppet puppet;
     struct event event;
     event_init(&event);
-    assert_int_equal(progress_create(&progress, 1, 1), 0);
+    assert_int_equal(progress_create(&progress, &memory_system, 1, 1), 0);
     puppet_start(&puppet, progress);
     struct progress_thread *self = progress_register_unmanaged(progress, set_event, &event);
     const uint64_t value = progress_later(progress);
@@ -222,29 +196,13 @@ static void test_a_reached_value_wakes_at_once(void **state)
     struct progress *progress;
     struct event event;
     event_init(&event);
-    assert_int_equal(progress_create(&progress, 1, 0), 0);
+    assert_int_equal(progress_create(&progress, &memory_system, 1, 0), 0);
     struct progress_thread *self = progress_register_managed(progress, set_event, &event);
     const uint64_t value = progress_later(progress);
     update_often(self);
     progress_request_wakeup(self, value);
     event_wait(&event, 0);
     progress_unregister(self);
-    progress_destroy(progress);
-}
-
-static void test_places_run_out_and_are_reused(void **state)
-{
-    (void)state;
-    struct progress *progress;
-    assert_int_equal(progress_create(&progress, 1, 0), 0);
-    assert_null(progress_register_unmanaged(progress, nobody, NULL));
-    for (unsigned i = 0; i < 5; i++) {
-        struct progress_thread *self = progress_register_managed(progress, nobody, NULL);
-        assert_non_null(self);
-        assert_ptr_equal(progress_self(progress), self);
-        progress_unregister(self);
-        assert_null(progress_self(progress));
-    }
     progress_destroy(progress);
 }
 
@@ -304,7 +262,7 @@ static void test_nobody_holds_what_progress_has_passed(void **state)
     (void)state;
     static struct stress stress;
     static struct cell cells[2];
-    assert_int_equal(progress_create(&stress.progress, READERS, 1 + WAITERS), 0);
+    assert_int_equal(progress_create(&stress.progress, &memory_system, READERS, 1 + WAITERS), 0);
     at_init(&cells[0].magic, ALIVE);
     at_init(&stress.cell, &cells[0]);
     stress.rounds = ROUNDS(20000);
@@ -338,12 +296,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_silent_managed_thread_holds_progress_back),
         cmocka_unit_test(test_a_value_needs_two_confirmations_of_every_thread),
+        cmocka_unit_test(test_a_managed_threads_value_needs_two_confirmations_too),
         cmocka_unit_test(test_sleepers_and_leavers_hold_nobody_back),
         cmocka_unit_test(test_a_leader_that_sleeps_hands_over),
         cmocka_unit_test(test_the_aux_thread_leads_when_all_sleep),
         cmocka_unit_test(test_the_last_to_sleep_leaves_pending_wakeups_to_the_aux_thread),
         cmocka_unit_test(test_a_reached_value_wakes_at_once),
-        cmocka_unit_test(test_places_run_out_and_are_reused),
         cmocka_unit_test(test_nobody_holds_what_progress_has_passed),
     };
     return cmocka_run_group_tests_name("progress", tests, NULL, NULL);

@@ -158,7 +158,7 @@ static int open_ready_queues(struct pool *pool, struct fault *fault)
 
 static int open_progress(struct pool *pool, struct fault *fault)
 {
-    const int error = progress_create(&pool->progress, pool->scheduler_count, pool->worker_count);
+    const int error = progress_create(&pool->progress, pool->allocator, pool->scheduler_count, pool->worker_count);
     return error ? fault_set(fault, error, "thread progress cannot be set up: %s", fault_no_thread(error)) : 0;
 }
 

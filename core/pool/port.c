@@ -30,7 +30,7 @@ struct port_data_lock *port_data_lock_create(struct allocator *allocator)
     struct port_data_lock *data_lock = allocator->alloc(allocator, sizeof *data_lock, LINE_PAIR, -1);
     if (!data_lock)
         return NULL;
-    lock_init(&data_lock->lock, LOCK_MUTEX);
+    lock_init_ranked(&data_lock->lock, LOCK_MUTEX, LOCK_RANK_PORT_DATA, 0);
     at_init(&data_lock->references, 1);
     data_lock->allocator = allocator;
     return data_lock;
@@ -57,10 +57,10 @@ int port_table_init(struct port_table *table, struct allocator *allocator, unsig
     table->ports = allocator->alloc(allocator, capacity * sizeof *table->ports, LINE_PAIR, -1);
     if (!table->ports)
         return -ENOMEM;
-    lock_init(&table->lock, LOCK_MUTEX);
+    lock_init_ranked(&table->lock, LOCK_MUTEX, LOCK_RANK_PORT_TABLE, 0);
     for (unsigned i = capacity; i-- > 0;) {
         struct port *port = &table->ports[i];
-        lock_init(&port->lock, LOCK_MUTEX);
+        lock_init_ranked(&port->lock, LOCK_MUTEX, LOCK_RANK_PORT, i);
         at_init(&port->holder, NULL);
         at_init(&port->id, PORT_NONE);
         port->next_unused = table->unused;

@@ -15,7 +15,7 @@ int ready_open(struct ready_queue *ready, struct pool *pool, const struct queue_
         return error;
     ready->pool = pool;
     ready->limit = (unsigned)pool->config.ready_limit;
-    lock_init(&ready->lock, (enum lock_kind)pool->config.ready_lock);
+    lock_init_ranked(&ready->lock, (enum lock_kind)pool->config.ready_lock, LOCK_RANK_READY, 0);
     at_init(&ready->crowded, 0);
     at_init(&ready->completed, 0);
     return 0;

@@ -239,7 +239,7 @@ static int print_dispatch_tax(struct fault *fault)
 {
     static const char *const names[] = {"queue", "direct ns", "vtable ns", "tax ns", "tax share"};
     struct progress *progress;
-    int error = progress_create(&progress, 1, 0);
+    int error = progress_create(&progress, &memory_system, 1, 0);
     if (error)
         return fault_set(fault, error, "thread progress can't be set up: %s", fault_no_thread(error));
     struct progress_thread *self = progress_register_managed(progress, not_woken, NULL);

@@ -75,7 +75,7 @@ static int open_queue(struct subject *subject, struct fault *fault)
     const struct queue_choice *choice = &subject->plan->options->queue;
     const struct queue_ops *ops = choice->entry->ops;
     const struct head_count heads = count_heads(&subject->plan->demand);
-    int result = progress_create(&subject->progress, heads.managed, heads.unmanaged);
+    int result = progress_create(&subject->progress, &memory_system, heads.managed, heads.unmanaged);
     if (result)
         return fault_set(fault, result, "thread progress cannot be set up: %s", fault_no_thread(result));
     if (ops->element_size)

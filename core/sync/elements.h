@@ -22,19 +22,21 @@ int elements_create(struct elements **elements, struct allocator *allocator, siz
 // were freed all the same if they came from a cache.
 uint64_t elements_destroy(struct elements *elements);
 
-// Gives the calling thread a cache of `count` elements on `node` (negative: anywhere). A thread has one cache
-// at a time, of any domain. Elements of a thread that detached may still come back. 0, -ENOMEM, or -EAGAIN when
+// Gives the calling thread a cache of `count` elements on `node` (negative: anywhere), which grows by as many whenever
+// it is empty; it never shrinks, and so keeps what the most ever outstanding needed. A thread has one cache at
+// a time, of any domain. Elements of a thread that detached may still come back. 0, -ENOMEM, or -EAGAIN when
 // `threads_max` threads have one.
 int elements_attach(struct elements *elements, unsigned count, int node);
 void elements_detach(struct elements *elements);
 
-// An element: from the calling thread's cache, or else from the allocator; NULL when that has none. Any thread.
+// An element: from the calling thread's cache, or from the allocator if it has none; NULL when there is no memory.
+// Any thread.
 void *elements_take(struct elements *elements);
 
 // Returns an element to the cache that it came from, or to the allocator. Any thread, cache or not.
 void elements_give(struct elements *elements, void *element);
 
-// Elements taken and not given back. Exact when no thread is in any call.
+// Elements taken and not given back. Any thread at any time; exact when no thread is in any call.
 uint64_t elements_outstanding(struct elements *elements);
 
 #endif

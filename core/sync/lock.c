@@ -141,8 +141,15 @@ static const struct lock_ops *const lock_table[LOCK_KINDS] = {
 
 const char *const lock_names[] = {"none", "mutex", "ticket", "mcs", NULL};
 
-void lock_init(struct lock *lock, enum lock_kind kind)
+void lock_init_ranked(struct lock *lock, enum lock_kind kind, enum lock_rank rank, unsigned number)
 {
     lock->ops = lock_table[kind];
+    lock->rank = rank;
+    lock->number = number;
     lock->ops->init(lock);
+}
+
+void lock_init(struct lock *lock, enum lock_kind kind)
+{
+    lock_init_ranked(lock, kind, LOCK_RANK_QUEUE, 0);
 }

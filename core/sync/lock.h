@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "core/sync/atomic.h"
+#include "core/sync/lock_rank.h"
 
 // A thread's place in the line of a queueing lock. On the stack of, or owned by, the thread that acquires;
 // in use from acquire until release returns.
@@ -19,6 +20,8 @@ struct lock_ops;
 
 struct lock {
     const struct lock_ops *ops;
+    enum lock_rank rank; // with its number: its place in the order of nesting; read in debug builds only
+    unsigned number;
     union {
         pthread_mutex_t mutex;
         struct {
@@ -47,7 +50,9 @@ enum lock_kind { LOCK_NONE, LOCK_MUTEX, LOCK_TICKET, LOCK_MCS, LOCK_KINDS };
 // Names in the order of enum lock_kind, NULL-terminated; fit for PARAM_CHOICE.
 extern const char *const lock_names[];
 
+// Of rank LOCK_RANK_QUEUE, number 0.
 void lock_init(struct lock *lock, enum lock_kind kind);
+void lock_init_ranked(struct lock *lock, enum lock_kind kind, enum lock_rank rank, unsigned number);
 
 static inline void lock_fini(struct lock *lock)
 {
@@ -56,11 +61,17 @@ static inline void lock_fini(struct lock *lock)
 
 static inline void lock_acquire(struct lock *lock, struct lock_node *node)
 {
+#ifdef READYQ_DEBUG
+    lock_rank_acquire(lock);
+#endif
     lock->ops->acquire(lock, node);
 }
 
 static inline void lock_release(struct lock *lock, struct lock_node *node)
 {
+#ifdef READYQ_DEBUG
+    lock_rank_release(lock);
+#endif
     lock->ops->release(lock, node);
 }
 

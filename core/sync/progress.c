@@ -48,6 +48,7 @@ struct progress {
     _Atomic(struct progress_thread *) slots[REQUEST_SLOTS];
     struct progress_thread *threads; // the managed ones first; number 0 is the aux thread
     unsigned managed_count, thread_count;
+    struct allocator *allocator;
     struct lock lock; // of registration
     struct event aux_event;
     struct thread aux_thread;
@@ -234,41 +235,63 @@ static void init_threads(struct progress *progress)
         at_init(&thread->confirmed, CONFIRMED_WAITING);
         thread->domain = progress;
         thread->managed = i < progress->managed_count;
-        lock_init(&thread->calling, LOCK_TICKET);
+        lock_init_ranked(&thread->calling, LOCK_TICKET, LOCK_RANK_CALLING, i);
         for (unsigned slot = 0; slot < REQUEST_SLOTS; slot++)
             at_init(&thread->requests[slot].queued, 0);
     }
 }
 
-int progress_create(struct progress **progress, unsigned managed_max, unsigned unmanaged_max)
+static struct progress *allocate_domain(struct allocator *allocator, unsigned managed_count, unsigned thread_count)
 {
-    struct progress *domain = memory_system.alloc(&memory_system, sizeof *domain, LINE_PAIR, -1);
+    struct progress *domain = allocator->alloc(allocator, sizeof *domain, LINE_PAIR, -1);
+    if (!domain)
+        return NULL;
+    domain->allocator = allocator;
+    domain->managed_count = managed_count;
+    domain->thread_count = thread_count;
+    domain->threads = allocator->alloc(allocator, thread_count * sizeof *domain->threads, LINE_PAIR, -1);
+    if (domain->threads)
+        return domain;
+    allocator->free(allocator, domain, sizeof *domain, -1);
+    return NULL;
+}
+
+static void free_domain(struct progress *progress)
+{
+    struct allocator *allocator = progress->allocator;
+    for (unsigned i = 0; i < progress->thread_count; i++)
+        lock_fini(&progress->threads[i].calling);
+    lock_fini(&progress->lock);
+    allocator->free(allocator, progress->threads, progress->thread_count * sizeof *progress->threads, -1);
+    allocator->free(allocator, progress, sizeof *progress, -1);
+}
+
+static void init_domain(struct progress *progress)
+{
+    at_init(&progress->current, 0);
+    at_init(&progress->leader, NULL);
+    at_init(&progress->awake, 0);
+    at_init(&progress->pending, 0);
+    at_init(&progress->stopping, 0);
+    for (unsigned slot = 0; slot < REQUEST_SLOTS; slot++)
+        at_init(&progress->slots[slot], NULL);
+    init_threads(progress);
+    progress->threads[0].registered = true;
+    lock_init_ranked(&progress->lock, LOCK_MUTEX, LOCK_RANK_PROGRESS, 0);
+    event_init(&progress->aux_event);
+}
+
+int progress_create(struct progress **progress, struct allocator *allocator, unsigned managed_max,
+                    unsigned unmanaged_max)
+{
+    struct progress *domain = allocate_domain(allocator, managed_max + 1, managed_max + 1 + unmanaged_max);
     if (!domain)
         return -ENOMEM;
-    domain->managed_count = managed_max + 1;
-    domain->thread_count = domain->managed_count + unmanaged_max;
-    const size_t bytes = domain->thread_count * sizeof *domain->threads;
-    domain->threads = memory_system.alloc(&memory_system, bytes, LINE_PAIR, -1);
-    if (!domain->threads) {
-        memory_system.free(&memory_system, domain, sizeof *domain, -1);
-        return -ENOMEM;
-    }
-    at_init(&domain->current, 0);
-    at_init(&domain->leader, NULL);
-    at_init(&domain->awake, 0);
-    at_init(&domain->pending, 0);
-    at_init(&domain->stopping, 0);
-    for (unsigned slot = 0; slot < REQUEST_SLOTS; slot++)
-        at_init(&domain->slots[slot], NULL);
-    init_threads(domain);
-    domain->threads[0].registered = true;
-    lock_init(&domain->lock, LOCK_MUTEX);
-    event_init(&domain->aux_event);
+    init_domain(domain);
     const struct thread_options options = {.name = "aux", .cpu = -1};
     const int error = thread_start(&domain->aux_thread, &options, aux_body, domain);
     if (error) {
-        memory_system.free(&memory_system, domain->threads, bytes, -1);
-        memory_system.free(&memory_system, domain, sizeof *domain, -1);
+        free_domain(domain);
         return error;
     }
     *progress = domain;
@@ -280,11 +303,7 @@ void progress_destroy(struct progress *progress)
     at_xchg_sc(&progress->stopping, 1, AT(progress_stop, progress_aux_stop, progress_aux_stopped));
     event_set(&progress->aux_event);
     thread_join(&progress->aux_thread);
-    for (unsigned i = 0; i < progress->thread_count; i++)
-        lock_fini(&progress->threads[i].calling);
-    lock_fini(&progress->lock);
-    memory_system.free(&memory_system, progress->threads, progress->thread_count * sizeof *progress->threads, -1);
-    memory_system.free(&memory_system, progress, sizeof *progress, -1);
+    free_domain(progress);
 }
 
 static struct progress_thread *register_thread(struct progress *progress, unsigned first, unsigned end,

@@ -21,14 +21,16 @@
 
 #include "core/machine/topology.h"
 
+struct allocator;
 struct progress;
 
 // A registered thread.
 struct progress_thread;
 
 // Makes a domain with room for so many registrations at any one time, and starts its aux thread (managed, id
-// 0, asleep). 0, -ENOMEM or -EAGAIN (no thread to be had). Any thread.
-int progress_create(struct progress **progress, unsigned managed_max, unsigned unmanaged_max);
+// 0, asleep). 0, -ENOMEM or -EAGAIN (no thread to be had). `allocator` outlives it. Any thread.
+int progress_create(struct progress **progress, struct allocator *allocator, unsigned managed_max,
+                    unsigned unmanaged_max);
 
 // Stops the aux thread and frees the domain. Nobody is registered any more.
 void progress_destroy(struct progress *progress);

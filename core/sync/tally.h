@@ -26,7 +26,7 @@ struct tally {
 
 static inline void tally_init(struct tally *tally)
 {
-    lock_init(&tally->lock, LOCK_MUTEX);
+    lock_init_ranked(&tally->lock, LOCK_MUTEX, LOCK_RANK_LEAF, 0);
     tally->handles = NULL;
     for (unsigned i = 0; i < TALLY_COUNTS; i++)
         tally->gone[i] = 0;
