@@ -16,6 +16,7 @@ if(SANITIZE)
     string(REPLACE "," "+" sanitize "${SANITIZE}")
     string(APPEND build "+${sanitize}")
 endif()
+string(APPEND build "${OBSERVED}")
 string(TOLOWER "${COMPILER}" compiler)
 file(CONFIGURE OUTPUT ${HEADER} @ONLY CONTENT "// Generated at build time.
 #define READYQ_COMMIT \"@commit@\"

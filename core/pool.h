@@ -11,12 +11,13 @@
 
 #include "core/fault.h"
 #include "core/param.h"
+#include "core/pool_ports.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-#define POOL_ABI_VERSION 1u
+#define POOL_ABI_VERSION 2u
 
 struct pool; // each pool's own
 struct queue_choice;
@@ -27,13 +28,18 @@ struct pool_traits {
     bool keys;                   // jobs of one key are invoked in the order submitted
     bool completes_on_submitter; // `ready` runs on the scheduler that submitted
     bool takes_queues;           // its job and ready queues are plug-ins
+    bool synchronous;            // may have no workers: submit then runs the job to its end and answers 0
+    bool externals;              // threads that are no schedulers may submit
     uint64_t job_capacity;       // jobs that may wait; 0 = unbounded. A full pool answers -EAGAIN
 };
 
 // What the run gives a pool to start with. Everything outlives the pool.
 struct pool_setup {
     unsigned schedulers;                    // threads that will attach, numbered from 0
-    unsigned workers;                       // async threads to start
+    unsigned externals;                     // threads that only submit, numbered from `schedulers`; their jobs
+                                            // complete on scheduler 0
+    unsigned ports;                         // that may be open at any one time (core/pool_ports.h)
+    unsigned workers;                       // async threads to start; 0: traits.synchronous
     const struct queue_choice *job_queue;   // NULL unless traits.takes_queues
     const struct queue_choice *ready_queue; // likewise
     const struct topology *topology;        //
@@ -46,10 +52,27 @@ struct pool_setup {
 struct pool_statistics {
     uint64_t submitted; // jobs taken
     uint64_t invoked;   //
-    uint64_t completed; // `ready` has run
+    uint64_t completed; // `ready` has run, or `free` in its place
+    uint64_t unrun;     // invoked, but left behind by a pool that was told not to complete what is in flight
     uint64_t refused;   // submit answered -EAGAIN
     uint64_t wakes;     // sleeping threads woken through the kernel
     uint64_t parks;     // times that a thread went to sleep in the kernel
+};
+
+// What waits in a pool at one moment, roughly; UINT64_MAX where that is not known.
+struct pool_lengths {
+    uint64_t jobs;     // in job queues
+    uint64_t ready;    // in ready queues
+    uint64_t elements; // taken by all its queues and not given back: for items, and for garbage
+};
+
+// What one thread of a pool did with its time so far (core/measure/accounting.h).
+#define POOL_ACCOUNT_STATES 6u
+struct pool_account {
+    const char *kind; // "async", "scheduler"
+    unsigned number;  // among its kind, from 1
+    uint64_t at_ns;   // when it was read: clock ticks as nanoseconds
+    uint64_t ns[POOL_ACCOUNT_STATES];
 };
 
 // What a scheduler is asked to do when nothing is left to pass.
@@ -64,31 +87,36 @@ struct pool_ops {
     const struct param *params; // ends with PARAM_END; never NULL
     size_t config_size;         // of the struct that `params` fill
 
+    // Optional. Adapts `traits`, which come filled with the defaults, to a parsed configuration. Pure.
+    void (*resolve)(const void *config, struct pool_traits *traits);
+
     // Required. Starts the workers and waits until they are ready. By main. `config` is valid during the call
     // only. 0 and *pool, or a negative errno and a sentence, with nothing left behind.
     int (*start)(struct pool **pool, const struct pool_setup *setup, const void *config, struct fault *fault);
 
-    // Required. Makes the calling thread scheduler `scheduler`; once for each number. 0 or a negative errno.
-    int (*attach)(struct pool *pool, unsigned scheduler);
+    // Required. Makes the calling thread scheduler or external submitter `thread`; once for each number. 0 or a
+    // negative errno.
+    int (*attach)(struct pool *pool, unsigned thread);
 
-    // Required. By that scheduler's thread. invoke(data) runs once on a worker, then ready(data) once on this
-    // thread, inside pass or wait. With a key, jobs of equal *key are invoked in the order submitted, and *key
-    // becomes the number of the worker queue chosen; NULL: round robin. Returns the job's id (> 0), or -EAGAIN
+    // Required. By that thread. invoke(data) runs once on a worker, then ready(data) once: on this thread, inside
+    // pass or wait (an external's: on scheduler 0), or on any worker if the traits say so. With a key, jobs of
+    // equal *key are invoked in the order submitted, and *key becomes the number of the worker queue chosen; NULL:
+    // round robin. Returns the job's id (> 0), or 0: without workers, both callbacks ran meanwhile; or -EAGAIN
     // (full: pass and try again), -ENOMEM or -ESHUTDOWN (the pool is stopping); then neither callback runs.
-    // `ready` may itself submit.
-    long (*submit)(struct pool *pool, unsigned scheduler, unsigned *key, void (*invoke)(void *data),
+    // `ready` may itself submit, as the thread that it runs on or, on a worker, as the one that submitted the job.
+    long (*submit)(struct pool *pool, unsigned thread, unsigned *key, void (*invoke)(void *data),
                    void (*ready)(void *data), void *data);
 
     // Required. By that scheduler's thread, often: runs `ready` of a bounded number of jobs that came home, and
     // the pool's own housekeeping. POOL_MORE: call again before sleeping.
     enum pool_more (*pass)(struct pool *pool, unsigned scheduler);
 
-    // Required. By that scheduler's thread, with jobs in flight: sleeps until there may be something to pass. May
-    // return early.
+    // Required. By that scheduler's thread, with jobs in flight: sleeps until there may be something to pass, or a
+    // job of its own was completed elsewhere. May return early.
     void (*wait)(struct pool *pool, unsigned scheduler);
 
     // Required. Ends attach, by the same thread, after consuming what it still has in flight.
-    void (*detach)(struct pool *pool, unsigned scheduler);
+    void (*detach)(struct pool *pool, unsigned thread);
 
     // Required. Refuses further jobs, lets every job finish, joins the workers and frees the pool. By main, after
     // or while the schedulers detach. `statistics` (may be NULL) receives the final counts. Returns 0, or a
@@ -97,6 +125,16 @@ struct pool_ops {
 
     // Required. Counts so far, roughly, while running. Any thread.
     void (*statistics)(struct pool *pool, struct pool_statistics *statistics);
+
+    // Optional. Any thread; disturbs no consumer.
+    void (*lengths)(struct pool *pool, struct pool_lengths *lengths);
+
+    // Optional. Fills at most `count` of `accounts`, one for each thread that is there, and returns how many it filled; 0
+    // where the pool was not told to keep accounts. Any thread.
+    unsigned (*accounts)(struct pool *pool, struct pool_account *accounts, unsigned count);
+
+    // Optional: ports.
+    const struct pool_port_ops *ports;
 };
 
 // One line of peers/list.def.

@@ -56,16 +56,26 @@ static void free_handle(struct queue_client *client, struct queue *queue)
     *client = (struct queue_client){0};
 }
 
-int queue_client_attach(struct queue_client *client, struct queue *queue, enum queue_role role,
-                        enum queue_thread_kind kind)
+int queue_client_reserve(struct queue_client *client, struct queue *queue)
 {
     const struct queue_ops *ops = queue->ops;
     *client = (struct queue_client){.queue = queue->memory};
-    if (ops->handle_size > 0) {
+    if (ops->handle_size > 0)
         client->handle = queue->env.alloc(queue->env.context, ops->handle_size, ops->handle_align, -1);
-        if (!client->handle)
-            return -ENOMEM;
-    }
+    return ops->handle_size > 0 && !client->handle ? -ENOMEM : 0;
+}
+
+int queue_client_attach(struct queue_client *client, struct queue *queue, enum queue_role role,
+                        enum queue_thread_kind kind)
+{
+    const int error = queue_client_reserve(client, queue);
+    return error ? error : queue_client_attach_reserved(client, queue, role, kind);
+}
+
+int queue_client_attach_reserved(struct queue_client *client, struct queue *queue, enum queue_role role,
+                                 enum queue_thread_kind kind)
+{
+    const struct queue_ops *ops = queue->ops;
     const int error = ops->attach(client->queue, client->handle, role, kind);
     if (error)
         free_handle(client, queue);
@@ -76,9 +86,8 @@ int queue_client_attach(struct queue_client *client, struct queue *queue, enum q
 
 void queue_client_detach(struct queue_client *client, struct queue *queue)
 {
-    if (!client->ops)
-        return;
-    client->ops->detach(client->queue, client->handle);
+    if (client->ops)
+        client->ops->detach(client->queue, client->handle);
     free_handle(client, queue);
 }
 

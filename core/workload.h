@@ -25,7 +25,7 @@
 #include "core/sync/progress.h"
 #include "core/sync/thread.h"
 
-#define WORKLOAD_ABI_VERSION 1u
+#define WORKLOAD_ABI_VERSION 2u
 #define WORKLOAD_ROLES_MAX 2
 #define WORKLOAD_STAGES_MAX 6
 
@@ -40,18 +40,22 @@ enum workload_phase {
 
 // One kind of thread of a workload.
 struct workload_role {
-    const char *name;            // "producer", "consumer", "both", "scheduler"
+    const char *name;            // "producer", "consumer", "both", "scheduler", "external"
     unsigned threads;            //
     bool produces;               // on a queue: attaches as producer
     bool consumes;               // on a queue: attaches as consumer
+    bool external;               // on a pool: only submits, is no scheduler. Schedulers come in the roles before
     enum queue_thread_kind kind; // on a queue: managed threads must call workload_quiescent
 };
 
 // What a configured workload asks for.
 struct workload_demand {
     struct workload_role roles[WORKLOAD_ROLES_MAX]; // ends early with a NULL name
-    unsigned workers;                               // on a pool: async workers
-    bool needs_keys;                                // on a pool
+    // On a pool:
+    unsigned workers;     // async workers; 0: the pool must run jobs inside submit
+    unsigned needs_ports; // that may be open at any one time; 0: needs none
+    bool needs_keys;      // jobs of one key keep their order
+    bool needs_submitter; // `ready` runs on the scheduler that submitted, and nowhere else
 };
 
 struct workload_run;
@@ -80,7 +84,8 @@ struct workload_run {
     struct queue *queue;                     // on a queue
     const struct queue_loops *loops;         // on a queue: direct or through the vtable, as the user chose
     const struct pool_ops *pool_ops;         // on a pool
-    struct pool *pool;                       // on a pool
+    const struct pool_traits *pool_traits;   // on a pool: as it is configured
+    struct pool *pool;                       // on a pool; a thread's number in it is its `index`
     unsigned threads;                        // all roles together
     uint64_t seed;                           //
     void *state;                             // the workload's own, made by setup

@@ -6,12 +6,13 @@
 
 #include "core/workload.h"
 
-// Whose jobs the calling thread may complete.
+// Whose jobs the calling thread submits.
 static _Thread_local struct job_owner *own_jobs;
 
 static int init_owner(struct job_owner *owner, const struct jobs_plan *plan)
 {
     owner->workload = plan->workload;
+    owner->came_home = plan->came_home;
     owner->timed_every = plan->timed_every;
     owner->slots = workload_alloc(plan->slots * sizeof *owner->slots);
     owner->free = workload_alloc(plan->slots * sizeof *owner->free);
@@ -27,12 +28,12 @@ static int init_owner(struct job_owner *owner, const struct jobs_plan *plan)
     return 0;
 }
 
-int workload_jobs_init(struct workload_jobs *jobs, const struct jobs_plan *plan)
+int workload_jobs_init(struct workload_jobs *jobs, const struct workload_run *run, const struct jobs_plan *plan)
 {
-    *jobs = (struct workload_jobs){.schedulers = plan->schedulers};
-    jobs->owners = workload_alloc(plan->schedulers * sizeof *jobs->owners);
+    *jobs = (struct workload_jobs){.threads = run->threads};
+    jobs->owners = workload_alloc(run->threads * sizeof *jobs->owners);
     int result = jobs->owners ? 0 : -ENOMEM;
-    for (unsigned i = 0; i < plan->schedulers && !result; i++) {
+    for (unsigned i = 0; i < run->threads && !result; i++) {
         jobs->owners[i].all = jobs;
         result = init_owner(&jobs->owners[i], plan);
     }
@@ -43,7 +44,7 @@ int workload_jobs_init(struct workload_jobs *jobs, const struct jobs_plan *plan)
 
 void workload_jobs_fini(struct workload_jobs *jobs)
 {
-    for (unsigned i = 0; jobs->owners && i < jobs->schedulers; i++) {
+    for (unsigned i = 0; jobs->owners && i < jobs->threads; i++) {
         free(jobs->owners[i].slots);
         free(jobs->owners[i].free);
         free(jobs->owners[i].keys);
@@ -52,11 +53,26 @@ void workload_jobs_fini(struct workload_jobs *jobs)
     *jobs = (struct workload_jobs){0};
 }
 
+// Without workers a job completes inside submit. What an external submits comes home to scheduler 0.
+static struct job_owner *home_of(const struct workload_jobs *jobs, struct workload_thread *self)
+{
+    if (self->run->demand->workers > 0 && !self->run->pool_traits->completes_on_submitter)
+        return NULL;
+    return &jobs->owners[self->role->external && self->run->demand->workers > 0 ? 0 : self->index];
+}
+
 struct job_owner *workload_jobs_own(struct workload_jobs *jobs, struct workload_thread *self)
 {
-    own_jobs = &jobs->owners[self->rank];
+    own_jobs = &jobs->owners[self->index];
     own_jobs->self = self;
+    own_jobs->home = home_of(jobs, self);
     return own_jobs;
+}
+
+// Of a count that only one thread writes at a time.
+static void add_one(_Atomic uint32_t *count)
+{
+    at_store_rlx(count, at_load_rlx(count) + 1);
 }
 
 long workload_jobs_submit(struct job_owner *owner, void (*invoke)(void *slot), void (*ready)(void *slot))
@@ -65,29 +81,43 @@ long workload_jobs_submit(struct job_owner *owner, void (*invoke)(void *slot), v
     const struct workload_run *run = owner->self->run;
     const bool timed = owner->timed_every && owner->submitted % owner->timed_every == 0;
     unsigned key = owner->keys ? (unsigned)(owner->submitted % owner->key_count) : 0;
-    slot->sequence = owner->submitted + 1;
-    slot->key = key;
-    slot->in_flight = 1;
-    slot->submissions++;
     owner->free_count--;
     owner->submitted++;
+    add_one(&slot->submitted);
+    slot->sequence = owner->submitted;
+    slot->ready_ticks = 0;
     slot->submitted_ticks = timed ? clock_ticks() : 0;
-    const long id = run->pool_ops->submit(run->pool, owner->self->rank, owner->keys ? &key : NULL, invoke, ready, slot);
-    if (id > 0)
+    const long id =
+        run->pool_ops->submit(run->pool, owner->self->index, owner->keys ? &key : NULL, invoke, ready, slot);
+    if (id >= 0)
         return id;
-    slot->in_flight = 0;
-    slot->submissions--;
+    at_store_rlx(&slot->submitted, at_load_rlx(&slot->submitted) - 1);
     owner->free_count++;
     owner->submitted--;
     return id;
 }
 
+unsigned workload_jobs_top_up(struct job_owner *owner, unsigned most, void (*invoke)(void *slot),
+                              void (*ready)(void *slot))
+{
+    unsigned submitted = 0;
+    while (owner->free_count && submitted < most) {
+        if (workload_jobs_submit(owner, invoke, ready) < 0) {
+            owner->self->failed++;
+            break;
+        }
+        submitted++;
+    }
+    return submitted;
+}
+
 // Jobs of one key are invoked one after the other, each after what the one before did.
 void workload_jobs_check_key(struct job_slot *slot)
 {
-    _Atomic uint64_t *last = &slot->owner->keys[slot->key].sequence;
+    const struct job_owner *owner = slot->owner;
+    _Atomic uint64_t *last = &owner->keys[(slot->sequence - 1) % owner->key_count].sequence;
     if (slot->sequence <= at_load_rlx(last))
-        at_add_rlx(&slot->owner->all->reordered, 1);
+        at_add_rlx(&owner->all->reordered, 1);
     at_store_rlx(last, slot->sequence);
 }
 
@@ -97,61 +127,153 @@ static uint64_t between(uint64_t start, uint64_t end)
     return end > start ? end - start : 0;
 }
 
-static void record_stages(struct workload_thread *self, const struct job_slot *slot, uint64_t from_ticks)
+static void record_stages(struct workload_thread *self, const struct job_slot *slot)
 {
-    const uint64_t now = clock_ticks();
-    const uint64_t from = from_ticks > slot->submitted_ticks ? from_ticks : slot->submitted_ticks;
-    workload_record(self, JOBS_JOB_QUEUE, between(from, slot->started_ticks));
+    workload_record(self, JOBS_JOB_QUEUE, between(slot->submitted_ticks, slot->started_ticks));
     workload_record(self, JOBS_SERVICE, between(slot->started_ticks, slot->ended_ticks));
-    workload_record(self, JOBS_READY_QUEUE, between(slot->ended_ticks, now));
-    workload_record(self, JOBS_TOTAL, between(from, now));
+    workload_record(self, JOBS_READY_QUEUE, between(slot->ended_ticks, slot->ready_ticks));
+    workload_record(self, JOBS_TOTAL, between(slot->submitted_ticks, slot->ready_ticks));
+}
+
+// Takes the clock of a completion, once it is known to be one.
+static void take_clock(struct job_slot *slot, uint64_t from_ticks)
+{
+    if (!slot->submitted_ticks)
+        return;
+    if (!slot->ready_ticks)
+        slot->ready_ticks = clock_ticks();
+    if (from_ticks > slot->submitted_ticks)
+        slot->submitted_ticks = from_ticks;
+}
+
+static void bring_home(struct job_owner *owner, struct job_slot *slot)
+{
+    if (slot->submitted_ticks)
+        record_stages(owner->self, slot);
+    if (owner->came_home)
+        owner->came_home(slot);
+    owner->completed++;
+    owner->free[owner->free_count++] = slot;
+}
+
+static void complete_here(struct job_owner *owner, struct job_slot *slot, uint64_t from_ticks)
+{
+    const uint32_t submitted = at_load_rlx(&slot->submitted);
+    if (at_load_rlx(&slot->completed) == submitted) {
+        owner->duplicated++;
+        return;
+    }
+    owner->unready += at_load_rlx(&slot->invoked) != submitted;
+    add_one(&slot->completed);
+    take_clock(slot, from_ticks);
+    bring_home(owner, slot);
+}
+
+static void hand_back(struct job_owner *owner, struct job_slot *slot)
+{
+    const uint32_t number = (uint32_t)(slot - owner->slots) + 1;
+    uint32_t top = at_load_rlx(&owner->returned);
+    do
+        slot->next = top;
+    while (!at_cas_rel(&owner->returned, &top, number, AT(job_hand_back, job_collect)));
+}
+
+// A slot is handed back once for each time that it was submitted, or it would stand in the stack twice.
+static void complete_elsewhere(struct job_owner *owner, struct job_slot *slot, uint64_t from_ticks)
+{
+    const uint32_t submitted = at_load_rlx(&slot->submitted);
+    if (at_add_rlx(&slot->completed, 1) == submitted) {
+        at_sub_rlx(&slot->completed, 1);
+        at_add_rlx(&owner->duplicated_elsewhere, 1);
+        return;
+    }
+    if (at_load_rlx(&slot->invoked) != submitted)
+        at_add_rlx(&owner->unready_elsewhere, 1);
+    take_clock(slot, from_ticks);
+    hand_back(owner, slot);
 }
 
 bool workload_jobs_complete(struct job_slot *slot, uint64_t from_ticks)
 {
     struct job_owner *owner = slot->owner;
-    if (owner != own_jobs) {
+    if (owner->home && owner->home != own_jobs) {
         at_add_rlx(&owner->all->strayed, 1);
         workload_give_up(owner->self);
         return false;
     }
-    if (!slot->in_flight) {
-        owner->duplicated++;
-        return true;
-    }
-    owner->unready += at_load_rlx(&slot->invoked) != slot->submissions;
-    if (slot->submitted_ticks)
-        record_stages(owner->self, slot, from_ticks);
-    slot->in_flight = 0;
-    owner->completed++;
-    owner->free[owner->free_count++] = slot;
+    if (owner == own_jobs)
+        complete_here(owner, slot, from_ticks);
+    else
+        complete_elsewhere(owner, slot, from_ticks);
     return true;
 }
 
-// What all schedulers together found.
+// The owner takes the whole stack, so that no slot can come back onto it in between.
+static void collect(struct job_owner *owner)
+{
+    if (owner->home == owner || at_load_rlx(&owner->returned) == 0)
+        return;
+    uint32_t number = at_xchg_acq(&owner->returned, 0, AT(job_collect, job_hand_back));
+    while (number) {
+        struct job_slot *slot = &owner->slots[number - 1];
+        number = slot->next;
+        bring_home(owner, slot);
+    }
+}
+
+enum pool_more workload_jobs_pass(struct job_owner *owner)
+{
+    const struct workload_run *run = owner->self->run;
+    const bool passes = !owner->self->role->external;
+    const enum pool_more more = passes ? run->pool_ops->pass(run->pool, owner->self->index) : POOL_NOTHING;
+    collect(owner);
+    return more;
+}
+
+bool workload_jobs_await(struct job_owner *owner)
+{
+    const struct workload_run *run = owner->self->run;
+    const uint64_t before = owner->completed;
+    const enum pool_more more = workload_jobs_pass(owner);
+    if (more == POOL_NOTHING && owner->completed == before && workload_jobs_in_flight(owner)) {
+        if (owner->self->role->external)
+            thread_yield();
+        else
+            run->pool_ops->wait(run->pool, owner->self->index);
+    }
+    return owner->completed != before;
+}
+
+// What all threads together found.
 struct jobs_found {
     uint64_t submitted, lost, completed_twice, unready;
     uint64_t invoked_twice, never_invoked;
 };
 
-static void count_slot(const struct job_slot *slot, struct jobs_found *found)
+// The counts of a slot may go round.
+static uint64_t above(uint32_t count, uint32_t other)
 {
-    const uint64_t invoked = at_load_rlx(&((struct job_slot *)slot)->invoked);
-    if (invoked > slot->submissions)
-        found->invoked_twice += invoked - slot->submissions;
-    else
-        found->never_invoked += slot->submissions - invoked;
-    found->lost += slot->in_flight;
+    const uint32_t more = count - other;
+    return more <= INT32_MAX ? more : 0;
+}
+
+static void count_slot(struct job_slot *slot, struct jobs_found *found)
+{
+    const uint32_t submitted = at_load_rlx(&slot->submitted);
+    const uint32_t invoked = at_load_rlx(&slot->invoked);
+    found->invoked_twice += above(invoked, submitted);
+    found->never_invoked += above(submitted, invoked);
+    found->lost += above(submitted, at_load_rlx(&slot->completed));
 }
 
 static struct jobs_found count_all(const struct workload_jobs *jobs)
 {
     struct jobs_found found = {0};
-    for (unsigned i = 0; i < jobs->schedulers; i++) {
-        const struct job_owner *owner = &jobs->owners[i];
+    for (unsigned i = 0; i < jobs->threads; i++) {
+        struct job_owner *owner = &jobs->owners[i];
         found.submitted += owner->submitted;
-        found.completed_twice += owner->duplicated;
-        found.unready += owner->unready;
+        found.completed_twice += owner->duplicated + at_load_rlx(&owner->duplicated_elsewhere);
+        found.unready += owner->unready + at_load_rlx(&owner->unready_elsewhere);
         for (unsigned slot = 0; slot < owner->slot_count; slot++)
             count_slot(&owner->slots[slot], &found);
     }

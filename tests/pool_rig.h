@@ -72,9 +72,12 @@ static inline void rig_init(struct rig *rig, unsigned schedulers, unsigned worke
     rig_choose(&rig->job_queue, job_queue, &rig->job_script_at, &rig->job_script);
     rig_choose(&rig->ready_queue, ready_queue, &rig->ready_script_at, &rig->ready_script);
     assert_int_equal(params_defaults(erts_pool_ops.params, &rig->config, &rig->fault), 0);
-    rig->setup = (struct pool_setup){
-        .schedulers = schedulers, .workers = workers, .job_queue = &rig->job_queue, .ready_queue = &rig->ready_queue};
-    rig->extras = (struct pool_extras){.allocator = &rig->memory.base, .ports = 8};
+    rig->setup = (struct pool_setup){.schedulers = schedulers,
+                                     .ports = 8,
+                                     .workers = workers,
+                                     .job_queue = &rig->job_queue,
+                                     .ready_queue = &rig->ready_queue};
+    rig->extras = (struct pool_extras){.allocator = &rig->memory.base};
 }
 
 static inline int rig_try(struct rig *rig)
@@ -147,7 +150,7 @@ static inline void rig_settle(struct rig *rig)
         for (unsigned i = 0; i < rig->setup.workers; i++)
             rig_work(rig, i);
         for (unsigned i = 0; i < rig->setup.schedulers; i++)
-            if (rig->pool->schedulers[i].progress)
+            if (rig->pool->schedulers[i].attached)
                 scheduler_pass(&rig->pool->schedulers[i]);
     }
     atomic_store(&rig->pool->workers_ended, 1);
@@ -159,7 +162,7 @@ static inline void rig_stop(struct rig *rig)
     if (rig->manned) {
         rig_settle(rig);
         for (unsigned i = 0; i < rig->setup.schedulers; i++)
-            if (rig->pool->schedulers[i].progress)
+            if (rig->pool->schedulers[i].attached)
                 scheduler_detach(&rig->pool->schedulers[i]);
         for (unsigned i = 0; i < rig->setup.workers; i++)
             worker_close(&rig->pool->workers[i]);

@@ -31,4 +31,17 @@ static inline void sample_stage(struct record *record, unsigned index, const cha
     record->stages[index] = (struct record_stage){name, histogram};
 }
 
+#define SAMPLE_ACCOUNTS 2
+
+// Adds the accounts of two threads: 10, 20, ... 60 ns in the states of the first, one more in each of the second.
+static inline void sample_accounts(struct record *record)
+{
+    static const struct record_account accounts[SAMPLE_ACCOUNTS] = {
+        {NULL, NULL, NULL, "async", 1, 210, 10, 20, 30, 40, 50, 60},
+        {NULL, NULL, NULL, "scheduler", 1, 216, 11, 21, 31, 41, 51, 61},
+    };
+    record->accounts = accounts;
+    record->account_count = SAMPLE_ACCOUNTS;
+}
+
 #endif

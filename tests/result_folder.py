@@ -4,22 +4,25 @@
 import csv
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from conftest import ROOT
 
 HISTOGRAM = "schema_version plan_hash cell_id run_id stage bin_low_ns bin_high_ns count".split()
-LATENCY = "schema_version plan_hash cell_id run_id stage samples latency_p50_ns".split()
+LATENCY = "schema_version plan_hash cell_id run_id stage samples latency_p50_ns latency_p99_ns".split()
+STATES = "port_ns ready_ns clean_ns check_ns other_ns sleep_ns".split()
+ACCOUNTING = ["schema_version", "plan_hash", "cell_id", "run_id", "thread_kind", "thread_number", "wall_ns", *STATES]
 SAME = {
-    "schema_version": 1, "plan_hash": "5d41402abc4b2a76", "status": "ok", "exit_reason": "ok", "verdict": "ok",
+    "schema_version": 2, "plan_hash": "5d41402abc4b2a76", "status": "ok", "exit_reason": "ok", "verdict": "ok",
     "machine": "made-up-2cpu", "commit": "0123456789ab", "build": "release", "compiler": "gnu 12.2.0",
     "dispatch": "direct", "allocator": "jemalloc", "pin": "compact", "cpus_allowed": 2, "warmup_ns": 10**8,
     "duration_ns": 3 * 10**8, "operations": 1000, "cpu_user_ns": 4 * 10**6, "cpu_system_ns": 10**6,
 }  # fmt: skip
 INCORRECT = {"status": "failed", "exit_reason": "incorrect", "verdict": "violated"}
 Bins = Iterable[tuple[str, int, int, int]]
+Accounts = Iterable[tuple[str, int, Sequence[int]]]
 
 
 def throughput_columns() -> list[str]:
@@ -39,17 +42,35 @@ class ResultFolder:
         self.folder, self.same = folder, SAME | same
         self.rows: list[dict[str, Any]] = []
         self.bins: list[dict[str, Any]] = []
+        self.latencies: list[dict[str, Any]] = []
+        self.accounts: list[dict[str, Any]] = []
         self.cells = 0
         self.manifest: dict[str, Any] = {}
 
-    def cell(self, values: Sequence[float], bins: Bins = (), **settings: Any) -> None:
-        """`bins` are (stage, low, high, count) and belong to every run."""
+    def cell(
+        self, values: Sequence[float], bins: Bins = (), p99: Mapping[str, Sequence[float]] | None = None,
+        accounts: Accounts = (), part: str | None = None, also_in: Sequence[str] = (), **settings: Any,
+    ) -> None:
+        """`bins` are (stage, low, high, count), `accounts` (kind, number, time in each state): every run has them.
+        `p99` has a latency for each run by stage; `part` and `also_in` are what a sweep's manifest would say."""
         self.cells += 1
+        if part:
+            named = {"cell_id": f"cell{self.cells:04}", "part": part, "also_in": list(also_in)}
+            self.manifest.setdefault("cells", []).append(named)
         for block, value in enumerate(values):
             name = {"cell_id": f"cell{self.cells:04}", "run_id": f"run-{block:03}-{self.cells:04}", "block": block}
             row = self.same | name | {"throughput_ops_per_s": value} | settings
             self.rows.append(row)
             self.bins += [row | dict(zip(HISTOGRAM[4:], one, strict=True)) for one in bins]
+            self.latencies += [
+                row | {"stage": stage, "samples": 5000, "latency_p99_ns": every[block]}
+                for stage, every in (p99 or {}).items()
+            ]
+            self.accounts += [
+                row | {"thread_kind": kind, "thread_number": number, "wall_ns": sum(times)}
+                | dict(zip(STATES, times, strict=True))
+                for kind, number, times in accounts
+            ]  # fmt: skip
 
     def queue(self, queue: str, producers: int, consumers: int, values: Sequence[float], **settings: Any) -> None:
         """A cell of a workload on a queue."""
@@ -65,8 +86,8 @@ class ResultFolder:
     def write(self) -> Path:
         """The files. Returns the folder."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        tables = [("throughput.csv", throughput_columns(), self.rows), ("latency.csv", LATENCY, []),
-                  ("histogram.csv", HISTOGRAM, self.bins)]  # fmt: skip
+        tables = [("throughput.csv", throughput_columns(), self.rows), ("latency.csv", LATENCY, self.latencies),
+                  ("histogram.csv", HISTOGRAM, self.bins), ("accounting.csv", ACCOUNTING, self.accounts)]  # fmt: skip
         for name, columns, rows in tables:
             with open(self.folder / name, "w", newline="", encoding="utf-8") as file:
                 writer = csv.DictWriter(file, columns, restval="", extrasaction="ignore", lineterminator="\n")

@@ -198,6 +198,23 @@ def test_list_tells_aliases(known: Plugins) -> None:
         assert (entry["alias_of"], entry["presets"]) == (target, presets)
 
 
+def pool_traits(traits: dict[str, Any]) -> dict[str, str]:
+    """Traits of a pool from JSON, as people see them."""
+    told = {name: "yes" if traits[name.replace(" ", "_")] else "no"
+            for name in ("keys", "takes queues", "externals", "ports", "lengths", "accounts")}
+    return {
+        "keys": told["keys"],
+        "completes on": "submitter" if traits["completes_on_submitter"] else "any thread",
+        "takes queues": told["takes queues"],
+        "workers from": "0" if traits["synchronous"] else "1",
+        "externals": told["externals"],
+        "ports": told["ports"],
+        "job capacity": str(traits["job_capacity"] or "unbounded"),
+        "lengths": told["lengths"],
+        "accounts": told["accounts"],
+    }
+
+
 def test_list_as_tables(readyq: Path, known: Plugins) -> None:
     text = answer(readyq, "list")
     for kind in KINDS:
@@ -214,6 +231,8 @@ def test_list_as_tables(readyq: Path, known: Plugins) -> None:
                 for trait in ("producers", "consumers", "enqueue", "dequeue"):
                     assert entry["traits"][trait] in row
                 assert ("baseline" in row) == entry["traits"]["baseline"]
+            elif kind == "pools":
+                assert re.split("  +", row)[1:8] == list(pool_traits(entry["traits"]).values())[:7]
     assert all(line == line.rstrip() for line in text.splitlines())
 
 
@@ -236,6 +255,9 @@ def test_describe_tells_every_parameter(readyq: Path, known: Plugins) -> None:
             for param in entry["params"]:
                 assert re.search(rf"^  {param['name']} +", text, re.M)
                 described += 1
+            if kind == "pools":
+                for name, value in pool_traits(entry["traits"]).items():
+                    assert re.search(rf"^  {name} +{value}$", text, re.M)
             for stage in entry.get("stages", []):
                 assert stage in text
             assert entry.get("operation", "") in text
@@ -290,7 +312,7 @@ def test_topology_that_cannot_be(readyq: Path) -> None:
 
 def test_fields(readyq: Path) -> None:
     fields = json.loads(answer(readyq, "fields", "--json"))
-    assert list(fields) == ["throughput.csv", "latency.csv", "histogram.csv"]
+    assert list(fields) == ["throughput.csv", "latency.csv", "histogram.csv", "accounting.csv"]
     text = answer(readyq, "fields")
     for name, columns in fields.items():
         assert name in text
@@ -404,6 +426,30 @@ def test_the_first_listed_are_the_defaults(
     record = record_of(answer(readyq, "run", "--dry-run", "--workload", on_pool))
     assert (record["pool"], record["job_queue"], record["ready_queue"]) == (pool, queue, queue)
     assert "queue" not in record
+
+
+def test_demands_on_a_pool(readyq: Path, on_pool: str, known: Plugins) -> None:
+    """No workers, and threads that are no schedulers, where the pool allows them, and only there."""
+    pools = [entry for entry in known["pools"] if entry["built"]]
+    for pool in pools:
+        def run(params: str) -> list[str]:
+            return ["run", "--dry-run", "--workload", f"{on_pool}:{params}", "--pool", pool["name"]]
+        if pool["traits"]["synchronous"]:
+            record = record_of(answer(readyq, *run("workers=0,schedulers=2")))
+            assert (record["threads"], record["schedulers"], record["workers"]) == (2, 2, 0)
+        else:
+            assert refusal(readyq, *run("workers=0")) == (
+                f"workload {on_pool} is asked for no workers, but pool {pool['name']} needs at least one"
+            )
+        if pool["traits"]["externals"]:
+            record = record_of(answer(readyq, *run("externals=3")))
+            assert (record["threads"], record["schedulers"], record["workers"]) == (5, 1, 1)
+        else:
+            assert refusal(readyq, *run("externals=3")) == (
+                f"workload {on_pool} is asked for 3 threads that only submit, but in pool {pool['name']} only "
+                "schedulers may"
+            )
+    assert pools
 
 
 def test_queues_of_a_pool(readyq: Path, on_pool: str, known: Plugins) -> None:

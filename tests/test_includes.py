@@ -14,7 +14,7 @@ LEVELS = [
     ("sync", re.compile(r"core/sync/")),
     ("queue", re.compile(r"core/(queue|queue_loops|queue_client|item_log)\.[ch]$")),
     ("measure", re.compile(r"core/measure/")),
-    ("pool", re.compile(r"core/(pool\.h$|pool/)")),
+    ("pool", re.compile(r"core/(pool(_ports)?\.h$|pool/)")),
     ("workload", re.compile(r"core/workload(_items|_jobs)?\.[ch]$")),
     ("run", re.compile(r"core/(run/|registry\.[ch]$)")),
 ]
@@ -22,9 +22,9 @@ LEVELS = [
 # What a plug-in may include, beside its own folder.
 PLUGINS = {
     "queues/": re.compile(r"core/(queue|queue_loops)\.h$|core/sync/"),
-    "workloads/": re.compile(r"core/workload\.h$|core/(fault|param|pool|queue|queue_client|queue_loops|item_log)\.h$"
+    "workloads/": re.compile(r"core/workload\.h$|core/(fault|param|pool|pool_ports|queue|queue_client|queue_loops|item_log)\.h$"
                              r"|core/(machine|sync|measure)/"),
-    "peers/": re.compile(r"core/(fault|param|pool)\.h$|core/(machine|sync)/"),
+    "peers/": re.compile(r"core/(fault|param|pool|pool_ports)\.h$|core/(machine|sync)/"),
 }
 GENERATED = {"readyq_build.h": re.compile(r"core/run/"), "readyq_have.h": re.compile(r"\w+/registry\.c$")}
 

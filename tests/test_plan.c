@@ -127,9 +127,6 @@ static void test_refuses_pools_by_changed_traits(void **state)
     ops.traits.keys = false;
     expect_refusal_of(options, PARTS("keys", listed->name));
     ops.traits.keys = true;
-    ops.traits.completes_on_submitter = false;
-    expect_refusal_of(options, PARTS("complete where they were submitted", listed->name));
-    ops.traits.completes_on_submitter = true;
     const struct queue_entry *ready = options->ready_queue.entry;
     options->ready_queue.entry = NULL;
     expect_refusal_of(options, PARTS("ready queue", "none is given"));
@@ -144,11 +141,108 @@ static void test_refuses_pools_by_changed_traits(void **state)
     free(text);
 }
 
+// What the workload of the next test asks for.
+static struct workload_demand asked;
+
+static int resolve_asked(const void *config, struct workload_demand *demand, struct fault *fault)
+{
+    (void)config, (void)fault;
+    *demand = asked;
+    return 0;
+}
+
+static struct pool_traits promised;
+
+static void resolve_promised(const void *config, struct pool_traits *traits)
+{
+    (void)config;
+    *traits = promised;
+}
+
+static void expect_plan_of(const struct run_options *options, unsigned schedulers, unsigned externals)
+{
+    struct run_plan plan;
+    struct fault fault = {""};
+    if (run_plan_make(&plan, options, &topology, &fault) != 0)
+        fail_msg("refused: %s", fault.text);
+    assert_int_equal(plan.schedulers, schedulers);
+    assert_int_equal(plan.externals, externals);
+    assert_int_equal(plan.threads, schedulers + externals);
+    assert_memory_equal(&plan.pool_traits, &promised, sizeof promised);
+    run_plan_free(&plan);
+}
+
+// Each need of a workload meets a pool that has what it needs, and then one that lacks it: as it is configured, whatever
+// its traits are with every default.
+static void test_holds_demands_against_resolved_traits(void **state)
+{
+    (void)state;
+    static const struct pool_port_ops ports;
+    struct run_request request;
+    char *text;
+    words_expect(&request, "--workload closed_loop", &text);
+    struct run_options *options = &request.options;
+    const struct workload_ops *load = options->workload;
+    const struct pool_entry *listed = options->pool;
+    struct workload_ops asking = *load;
+    struct pool_ops ops = *listed->ops;
+    struct pool_entry entry = *listed;
+    asking.resolve = resolve_asked;
+    ops.resolve = resolve_promised;
+    ops.ports = &ports;
+    entry.ops = &ops;
+    options->workload = &asking;
+    options->pool = &entry;
+
+    promised = (struct pool_traits){.takes_queues = true};
+    asked = (struct workload_demand){.roles = {{.name = "scheduler", .threads = 2}}, .workers = 1};
+    expect_plan_of(options, 2, 0);
+
+    asked.needs_submitter = true;
+    expect_refusal_of(options, PARTS("closed_loop", "complete where they were submitted", "pool erts"));
+    promised.completes_on_submitter = true;
+    expect_plan_of(options, 2, 0);
+
+    asked.workers = 0;
+    expect_refusal_of(options, PARTS("closed_loop", "no workers", "pool erts", "at least one"));
+    promised.synchronous = true;
+    expect_plan_of(options, 2, 0);
+
+    asked.roles[1] = (struct workload_role){.name = "external", .threads = 3, .external = true};
+    expect_refusal_of(options, PARTS("closed_loop", "3 threads that only submit", "pool erts"));
+    promised.externals = true;
+    expect_plan_of(options, 2, 3);
+
+    asked.needs_ports = 7;
+    expect_plan_of(options, 2, 3);
+    ops.ports = NULL;
+    expect_refusal_of(options, PARTS("closed_loop", "needs ports", "pool erts"));
+    asked.needs_ports = 0;
+
+    asked.roles[0].external = true;
+    expect_refusal_of(options, PARTS("closed_loop", "at least one scheduler"));
+    asked.roles[1].external = false;
+    expect_refusal_of(options, PARTS("closed_loop", "role external, of schedulers, after the external role scheduler"));
+    asked.roles[0].external = false;
+
+    options->job_queue.traits.producers = QUEUE_ONE;
+    asked.roles[0].threads = 1;
+    asked.roles[1] = (struct workload_role){.name = "external", .threads = 1, .external = true};
+    expect_refusal_of(options, PARTS("one producer", "job queue has 2"));
+
+    options->workload = load;
+    options->pool = listed;
+    options_free(&request);
+    free(text);
+}
+
 static void test_refuses_too_many_threads(void **state)
 {
     (void)state;
     expect_refusal("--workload closed_loop:schedulers=256,workers=1000",
                    PARTS("1256 threads", "256 of the workload and 1000 workers", "allowed"));
+    expect_refusal("--workload closed_loop:schedulers=130,workers=1024",
+                   PARTS("1154 threads", "130 of the workload and 1024 workers", "no more than"));
 }
 
 static void test_places_threads_then_workers(void **state)
@@ -321,6 +415,7 @@ int main(void)
         cmocka_unit_test(test_refuses_what_traits_forbid),
         cmocka_unit_test(test_refuses_queues_by_changed_traits),
         cmocka_unit_test(test_refuses_pools_by_changed_traits),
+        cmocka_unit_test(test_holds_demands_against_resolved_traits),
         cmocka_unit_test(test_refuses_too_many_threads),
         cmocka_unit_test(test_places_threads_then_workers),
         cmocka_unit_test(test_describes_a_queue),

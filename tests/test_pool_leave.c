@@ -107,7 +107,7 @@ static void b19_the_home_of_externals_waits_for_them_and_their_jobs(void **state
     (void)state;
     const struct thread_options options = {.cpu = -1};
     memset(&external, 0, sizeof external);
-    rig.extras.externals = 1;
+    rig.setup.externals = 1;
     rig_start(&rig);
     external.call = (struct job_call){.invoke = nothing, .ready = external_ready};
     assert_int_equal(port_open(&rig.pool->ports, &pool_driver, NULL, NULL, &external.call.port), 0);
@@ -126,7 +126,7 @@ static void b19_the_home_of_externals_waits_for_them_and_their_jobs(void **state
 static void an_external_is_one_thread_at_a_time(void **state)
 {
     (void)state;
-    rig.extras.externals = 1;
+    rig.setup.externals = 1;
     rig_man(&rig);
     assert_int_equal(pool_attach_external(rig.pool, 0), 0);
     assert_int_equal(pool_attach_external(rig.pool, 0), -EBUSY);

@@ -330,7 +330,7 @@ static void b19_an_external_submitter_beside_schedulers(void **state)
     (void)state;
     memset(&external, 0, sizeof external);
     rig_init(&rig, 2, 2, "erts_mpsc", "erts_mpsc");
-    rig.extras.externals = 1;
+    rig.setup.externals = 1;
     prepare(ROUNDS(20000), 50);
     const struct thread_options options = {.name = "external", .cpu = -1};
     rig_start(&rig);
@@ -451,7 +451,7 @@ static void ports_close_while_their_jobs_are_on_the_way(void **state)
     struct visitor visitors[2];
     const struct thread_options options = {.name = "visitor", .cpu = -1};
     rig_init(&rig, 2, 3, "erts_mpsc", "erts_mpsc");
-    rig.extras.ports = 10000;
+    rig.setup.ports = 10000;
     driver_handle_init(&visited, visit_unload);
     atomic_store(&unloads, 0);
     rig_start(&rig);

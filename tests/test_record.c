@@ -27,7 +27,7 @@ static void every_member_is_in_the_table(void **state)
     assert_int_equal(expected, offsetof(struct record, stages));
     // A few by name, so that a table of the right shape with wrong names is caught.
     assert_string_equal(record_fields[0].name, "plan_hash");
-    assert_string_equal(record_fields[record_field_count - 1].name, "sentinel_after_ns");
+    assert_string_equal(record_fields[record_field_count - 1].name, "jobs_unrun");
     for (size_t i = 0; i < record_field_count; i++) {
         if (record_fields[i].offset == offsetof(struct record, fairness))
             assert_string_equal(record_fields[i].name, "fairness");
@@ -84,7 +84,7 @@ static void a_cleared_record_has_no_field(void **state)
     for (size_t i = 0; i < record_field_count; i++)
         assert_true(record_field_absent(&record_fields[i], &record));
     char *line = json_line(&record);
-    assert_string_equal(line, "{\"schema_version\":1,\"latency\":{}}\n");
+    assert_string_equal(line, "{\"schema_version\":2,\"latency\":{},\"accounting\":[]}\n");
     free(line);
 }
 
@@ -111,6 +111,8 @@ static void json_has_every_field_in_order(void **state)
     }
     place = json_object_iter_next(json, place);
     assert_string_equal(json_object_iter_key(place), "latency");
+    place = json_object_iter_next(json, place);
+    assert_string_equal(json_object_iter_key(place), "accounting");
     assert_null(json_object_iter_next(json, place));
     json_decref(json);
 }
@@ -125,7 +127,7 @@ static void absent_members_are_left_out(void **state)
         memcpy((char *)&record + record_fields[i].offset, (char *)&cleared + record_fields[i].offset, 8);
         json_t *json = json_of(&record);
         assert_null(json_object_get(json, record_fields[i].name));
-        assert_int_equal(json_object_size(json), record_field_count + 1);
+        assert_int_equal(json_object_size(json), record_field_count + 2);
         json_decref(json);
     }
     struct record record;
@@ -247,6 +249,30 @@ static void the_largest_latency_is_not_taken_for_absent(void **state)
     free(line);
 }
 
+static void accounting_has_an_object_a_thread(void **state)
+{
+    (void)state;
+    struct record record;
+    sample_fill(&record);
+    sample_accounts(&record);
+    json_t *json = json_of(&record);
+    const json_t *threads = json_object_get(json, "accounting");
+    assert_int_equal(json_array_size(threads), SAMPLE_ACCOUNTS);
+    const json_t *first = json_array_get(threads, 0), *second = json_array_get(threads, 1);
+    assert_int_equal(json_object_size(first), 9); // without what the record says of itself
+    assert_string_equal(json_string_value(json_object_get(first, "thread_kind")), "async");
+    assert_int_equal(json_integer_value(json_object_get(first, "thread_number")), 1);
+    assert_int_equal(json_integer_value(json_object_get(first, "wall_ns")), 210);
+    assert_int_equal(json_integer_value(json_object_get(first, "port_ns")), 10);
+    assert_int_equal(json_integer_value(json_object_get(first, "ready_ns")), 20);
+    assert_int_equal(json_integer_value(json_object_get(first, "clean_ns")), 30);
+    assert_int_equal(json_integer_value(json_object_get(first, "check_ns")), 40);
+    assert_int_equal(json_integer_value(json_object_get(first, "other_ns")), 50);
+    assert_int_equal(json_integer_value(json_object_get(first, "sleep_ns")), 60);
+    assert_string_equal(json_string_value(json_object_get(second, "thread_kind")), "scheduler");
+    json_decref(json);
+}
+
 static void the_environment_is_there_without_what_is_unknown(void **state)
 {
     (void)state;
@@ -289,7 +315,7 @@ static void the_field_list_in_json_equals_the_tables(void **state)
     fclose(out);
     json_t *files = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
     assert_non_null(files);
-    assert_int_equal(json_object_size(files), 3);
+    assert_int_equal(json_object_size(files), RECORD_TABLES);
     for (size_t file = 0; file < RECORD_TABLES; file++) {
         const json_t *columns = json_object_get(files, record_tables[file].file);
         assert_int_equal(json_array_size(columns), record_tables[file].count + 1);
@@ -350,6 +376,7 @@ int main(void)
         cmocka_unit_test(latency_has_summary_and_bins),
         cmocka_unit_test(a_percentile_needs_ten_samples_above_it),
         cmocka_unit_test(the_largest_latency_is_not_taken_for_absent),
+        cmocka_unit_test(accounting_has_an_object_a_thread),
         cmocka_unit_test(the_environment_is_there_without_what_is_unknown),
         cmocka_unit_test(a_full_disk_is_reported),
         cmocka_unit_test(the_field_list_in_json_equals_the_tables),

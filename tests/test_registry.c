@@ -1,68 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The registry: malformed pools, workloads and lists are refused with one sentence each, what is listed in this build is
+// The registry: malformed workloads and lists are refused with one sentence each, what is listed in this build is
 // not, and names are found.
-#include "tests/registry_toy.h"
-
-static int toy_pool_start(struct pool **pool, const struct pool_setup *setup, const void *config, struct fault *fault)
-{
-    (void)pool, (void)setup, (void)config, (void)fault;
-    return -ENOMEM;
-}
-
-static int toy_pool_attach(struct pool *pool, unsigned scheduler)
-{
-    (void)pool, (void)scheduler;
-    return 0;
-}
-
-static long toy_pool_submit(struct pool *pool, unsigned scheduler, unsigned *key, void (*invoke)(void *data),
-                            void (*ready)(void *data), void *data)
-{
-    (void)pool, (void)scheduler, (void)key, (void)invoke, (void)ready, (void)data;
-    return -ESHUTDOWN;
-}
-
-static enum pool_more toy_pool_pass(struct pool *pool, unsigned scheduler)
-{
-    (void)pool, (void)scheduler;
-    return POOL_NOTHING;
-}
-
-static void toy_pool_wait(struct pool *pool, unsigned scheduler)
-{
-    (void)pool, (void)scheduler;
-}
-
-static int toy_pool_stop(struct pool *pool, struct pool_statistics *statistics, struct fault *fault)
-{
-    (void)pool, (void)statistics, (void)fault;
-    return 0;
-}
-
-static void toy_pool_statistics(struct pool *pool, struct pool_statistics *statistics)
-{
-    (void)pool, (void)statistics;
-}
-
-static struct pool_ops good_pool(void)
-{
-    return (struct pool_ops){
-        .abi_version = POOL_ABI_VERSION,
-        .name = "toy_pool",
-        .summary = "A toy",
-        .source = "this test",
-        .params = toy_params,
-        .config_size = sizeof(struct toy_config),
-        .start = toy_pool_start,
-        .attach = toy_pool_attach,
-        .submit = toy_pool_submit,
-        .pass = toy_pool_pass,
-        .wait = toy_pool_wait,
-        .detach = toy_pool_wait,
-        .stop = toy_pool_stop,
-        .statistics = toy_pool_statistics,
-    };
-}
+#include "tests/registry_toy_pool.h"
 
 static int toy_demand(const void *config, struct workload_demand *demand, struct fault *fault)
 {
@@ -139,12 +78,6 @@ static struct workload_ops good_workload(void)
     };
 }
 
-static void expect_pool(const struct pool_ops *ops, const char *sentence)
-{
-    struct fault fault = {""};
-    expect(registry_check_pool(ops, &fault), &fault, sentence);
-}
-
 static void expect_workload(const struct workload_ops *ops, const char *sentence)
 {
     struct fault fault = {""};
@@ -173,27 +106,45 @@ static void test_listed_ones_pass(void **state)
     assert_int_equal(result, 0);
 }
 
-static void test_pools(void **state)
+static int toy_demand_of_externals(const void *config, struct workload_demand *demand, struct fault *fault)
+{
+    toy_demand(config, demand, fault);
+    demand->roles[1] = (struct workload_role){.name = "external", .threads = 1, .external = true};
+    return 0;
+}
+
+static int toy_demand_of_externals_first(const void *config, struct workload_demand *demand, struct fault *fault)
+{
+    toy_demand(config, demand, fault);
+    demand->roles[0].external = true;
+    return 0;
+}
+
+static int toy_demand_of_externals_only(const void *config, struct workload_demand *demand, struct fault *fault)
+{
+    toy_demand_of_externals(config, demand, fault);
+    demand->roles[0].external = true;
+    return 0;
+}
+
+static void test_external_roles(void **state)
 {
     (void)state;
-    BROKEN(pool, abi_version = 7, "pool toy_pool: abi_version is 7, but this program speaks version 1");
-    BROKEN(pool, start = NULL, "pool toy_pool: the required member start is missing");
-    BROKEN(pool, attach = NULL, "pool toy_pool: the required member attach is missing");
-    BROKEN(pool, submit = NULL, "pool toy_pool: the required member submit is missing");
-    BROKEN(pool, pass = NULL, "pool toy_pool: the required member pass is missing");
-    BROKEN(pool, wait = NULL, "pool toy_pool: the required member wait is missing");
-    BROKEN(pool, detach = NULL, "pool toy_pool: the required member detach is missing");
-    BROKEN(pool, stop = NULL, "pool toy_pool: the required member stop is missing");
-    BROKEN(pool, statistics = NULL, "pool toy_pool: the required member statistics is missing");
-    BROKEN(pool, params = NULL, "pool toy_pool: the required member params is missing");
-    BROKEN(pool, config_size = 0,
-           "pool toy_pool: parameter capacity lies outside of config_size (0 bytes), or is not aligned");
+    struct workload_ops ops = good_workload();
+    ops.resolve = toy_demand_of_externals;
+    expect_workload(&ops, "workload toy_load: the role external is external, which there is on a pool only");
+    ops.subject = WORKLOAD_ON_POOL;
+    assert_int_equal(registry_check_workload(&ops, NULL), 0);
+    ops.resolve = toy_demand_of_externals_first;
+    expect_workload(&ops, "workload toy_load: the role consumer, of schedulers, comes after an external role");
+    ops.resolve = toy_demand_of_externals_only;
+    expect_workload(&ops, "workload toy_load: every role is external, so that no thread is a scheduler");
 }
 
 static void test_workloads(void **state)
 {
     (void)state;
-    BROKEN(workload, abi_version = 0, "workload toy_load: abi_version is 0, but this program speaks version 1");
+    BROKEN(workload, abi_version = 0, "workload toy_load: abi_version is 0, but this program speaks version 2");
     BROKEN(workload, operation = NULL, "workload toy_load: the required member operation is missing");
     BROKEN(workload, checks = "", "workload toy_load: the required member checks is missing");
     BROKEN(workload, resolve = NULL, "workload toy_load: the required member resolve is missing");
@@ -313,7 +264,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good_ones_pass),  cmocka_unit_test(test_listed_ones_pass),
-        cmocka_unit_test(test_pools),           cmocka_unit_test(test_workloads),
+        cmocka_unit_test(test_external_roles),  cmocka_unit_test(test_workloads),
         cmocka_unit_test(test_lists_of_queues), cmocka_unit_test(test_lists_of_pools_and_workloads),
         cmocka_unit_test(test_names),           cmocka_unit_test(test_unknown_names_list_the_known),
     };

@@ -105,7 +105,7 @@ static void b48_garbage_comes_home_with_the_jobs_and_is_freed_one_step_a_pass(vo
     submit(1);
     scripted_litter(rig.worker->jobs.memory, 2 * GARBAGE_STEP + 10);
     rig_work(&rig, 0);
-    assert_true(ready_check(&rig.scheduler->ready) == false);
+    assert_true(ready_check(&rig.scheduler->ready, NULL) == false);
     assert_int_equal(script_count(&rig.job_script, 'x'), GARBAGE_STEP);
     uint64_t progress;
     assert_int_equal(ready_clean(&rig.scheduler->ready, &progress), QUEUE_DIRTY); // b50: more garbage
@@ -466,7 +466,7 @@ static void detach_consumes_what_is_in_flight_and_closes_the_default_port(void *
 {
     (void)state;
     rig_man(&rig);
-    const uint64_t port = rig.scheduler->port;
+    const uint64_t port = rig.scheduler->submitter.port;
     bring_home(50);
     scheduler_detach(rig.scheduler);
     assert_int_equal(completed(), 50);

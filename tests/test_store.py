@@ -160,7 +160,12 @@ def test_a_damaged_file_is_told_in_words(sweep: SweepRunner, said: str, name: st
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [("{}", "schema version nothing"), ('{"schema_version": 1}', 'lacks "plan"')]
+    ("content", "said"),
+    [
+        ("{}", "schema version nothing"),
+        ('{"schema_version": 1}', "has schema version 1, but this sweep writes 2"),
+        ('{"schema_version": 2}', 'lacks "plan"'),
+    ],
 )
 def test_a_manifest_that_lacks_something_is_refused(sweep: SweepRunner, content: str, said: str) -> None:
     sweep.run(PLAN.format(repeats=1))

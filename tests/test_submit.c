@@ -118,7 +118,7 @@ static void b19_from_a_thread_that_is_no_scheduler_it_comes_home_to_the_first(vo
     struct lock_node node;
     struct job_call call;
     rig_init(&rig, 2, 1, "list", "list");
-    rig.extras.externals = 1;
+    rig.setup.externals = 1;
     rig_man(&rig);
     struct submitter *external = rig.pool->externals;
     struct port *port = open_port(NULL, &call, &node);

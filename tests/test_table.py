@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Result folders are read back as they were written, and a summary says what it hides."""
 
+import gzip
 import json
 import shutil
 import subprocess
@@ -8,10 +9,12 @@ from pathlib import Path
 
 import numpy
 import pytest
-from conftest import SweepRunner
+from conftest import ROOT, SweepRunner
+from result_folder import ResultFolder, throughput_columns
 
-from benchlib import params, table
+from benchlib import params, table, views
 from benchlib.errors import Refused
+from benchlib.program import Program
 
 PLAN = """
 name = "p"
@@ -61,6 +64,58 @@ def test_parameters_become_columns() -> None:
     assert frame["queue.lock"][0] == "mcs" and frame["queue.lock"].isna().tolist() == [False, True, True]
 
 
+ACCOUNTS = [("async", 1, (70, 0, 1, 2, 3, 24)), ("async", 2, (0, 0, 0, 0, 0, 100)), ("scheduler", 1, (0, 30, 5, 5, 60, 0))]
+
+
+def test_accounts_are_read_with_their_runs(tmp_path: Path) -> None:
+    made = ResultFolder(tmp_path / "made")
+    made.cell([5.0, 6.0], accounts=ACCOUNTS, job_queue_length_mean=2.5)
+    made.cell([7.0])
+    loaded = table.load(made.write())
+    assert loaded.throughput["job_queue_length_mean"].fillna(-1).tolist() == [2.5, 2.5, -1]
+    threads = loaded.accounting
+    assert list(threads.columns) == list(table.ACCOUNTING_COLUMNS) and len(threads) == 6
+    assert set(threads["run_id"]) == set(loaded.throughput["run_id"][:2])
+    assert threads["thread_kind"].tolist() == ["async", "async", "scheduler"] * 2
+    assert (threads[list(table.STATES)].sum(axis=1) == threads["wall_ns"]).all()
+
+
+def test_a_folder_of_the_first_version_lacks_nothing_but_values() -> None:
+    """The reference was measured with it."""
+    loaded = table.load(ROOT / "results" / "reference")
+    assert set(loaded.throughput["schema_version"]) == {1} and not loaded.throughput.empty
+    assert set(table.SINCE_2) <= set(loaded.throughput.columns)
+    assert loaded.throughput[table.SINCE_2].isna().all(axis=None)
+    assert loaded.accounting.empty and list(loaded.accounting.columns) == list(table.ACCOUNTING_COLUMNS)
+
+
+def test_a_folder_without_accounts_has_none(tmp_path: Path) -> None:
+    made = ResultFolder(tmp_path / "made")
+    made.cell([5.0], accounts=ACCOUNTS)
+    made.write()
+    packed = tmp_path / "made" / "accounting.csv.gz"
+    with gzip.open(packed, "wt", encoding="utf-8") as file:
+        file.write((made.folder / "accounting.csv").read_text())
+    (made.folder / "accounting.csv").unlink()
+    assert len(table.load(made.folder).accounting) == 3
+    packed.unlink()
+    assert table.load(made.folder).accounting.empty
+
+
+def test_columns_are_only_ever_appended() -> None:
+    with open(ROOT / "results" / "reference" / "throughput.csv", encoding="utf-8") as file:
+        first = file.readline().strip().split(",")
+    assert throughput_columns() == [*first, *table.SINCE_2]
+
+
+def test_the_views_give_the_accounts_of_a_record_to_their_file(readyq: Path, tmp_path: Path) -> None:
+    accounts = [{"thread_kind": "async", "thread_number": 1, "wall_ns": 100, "port_ns": 60, "sleep_ns": 40}]
+    record = {"schema_version": 2, "cell_id": "c", "run_id": "r", "latency": {}, "accounting": accounts}
+    views.write(tmp_path, Program(readyq).fields(), [record, {"schema_version": 2, "run_id": "failed"}])
+    written = (tmp_path / "accounting.csv").read_text().splitlines()
+    assert written == [",".join(table.ACCOUNTING_COLUMNS), "2,,c,r,async,1,100,60,,,,,40"]
+
+
 def damage(folder: Path, name: str, old: str, new: str) -> None:
     path = folder / name
     text = path.read_text()
@@ -71,7 +126,12 @@ def damage(folder: Path, name: str, old: str, new: str) -> None:
 @pytest.mark.parametrize(
     ("name", "old", "new", "sentence"),
     [
-        ("throughput.csv", "\n1,", "\n2,", "throughput.csv: has schema version 2, but these scripts read version 1"),
+        (
+            "throughput.csv",
+            "\n1,",
+            "\n3,",
+            "throughput.csv: has schema version 3, but these scripts read versions 1 and 2",
+        ),
         ("latency.csv", "\n1,", "\n7,", "latency.csv: has schema version 7"),
         ("histogram.csv", "\n1,", "\n,", "histogram.csv: has schema version nothing"),
         ("throughput.csv", "schema_version", "version", "has no column schema_version"),

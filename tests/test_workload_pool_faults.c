@@ -26,7 +26,15 @@ enum defect {
     DEFECT_START_FAILS,      //
 };
 
+// What kind of pool it is when it is sound.
+enum manner {
+    MANNER_PLAIN,       // as the real one
+    MANNER_ABROAD,      // completes on the worker, and says so
+    MANNER_SYNCHRONOUS, // has no workers
+};
+
 static enum defect defect;
+static enum manner manner;
 static const struct pool_ops *real;
 static _Atomic uint64_t jobs;
 
@@ -42,9 +50,18 @@ struct wrapped {
 static struct wrapped *held;
 static unsigned held_key;
 
-static void wrapped_invoke(void *argument)
+static void complete(const struct wrapped *job)
 {
-    struct wrapped *job = argument;
+    if (!job->due || (defect != DEFECT_LOSES && defect != DEFECT_COMPLETES_ABROAD))
+        job->ready(job->data);
+    if (job->due && defect == DEFECT_COMPLETES_TWICE)
+        job->ready(job->data);
+    if (job->due && defect == DEFECT_INVOKES_LATE)
+        job->invoke(job->data);
+}
+
+static void run(const struct wrapped *job)
+{
     if (job->due && (defect == DEFECT_NEVER_INVOKES || defect == DEFECT_INVOKES_LATE))
         return;
     job->invoke(job->data);
@@ -54,16 +71,18 @@ static void wrapped_invoke(void *argument)
         job->ready(job->data);
 }
 
+static void wrapped_invoke(void *argument)
+{
+    run(argument);
+    if (manner == MANNER_ABROAD)
+        complete(argument);
+}
+
 static void wrapped_ready(void *argument)
 {
-    struct wrapped *job = argument;
-    if (!job->due || (defect != DEFECT_LOSES && defect != DEFECT_COMPLETES_ABROAD))
-        job->ready(job->data);
-    if (job->due && defect == DEFECT_COMPLETES_TWICE)
-        job->ready(job->data);
-    if (job->due && defect == DEFECT_INVOKES_LATE)
-        job->invoke(job->data);
-    free(job);
+    if (manner == MANNER_PLAIN)
+        complete(argument);
+    free(argument);
 }
 
 static long submit_held(struct pool *pool, unsigned scheduler)
@@ -84,6 +103,12 @@ static long wrapped_submit(struct pool *pool, unsigned scheduler, unsigned *key,
         held = job;
         held_key = *key;
         return 1;
+    }
+    if (manner == MANNER_SYNCHRONOUS) {
+        run(job);
+        complete(job);
+        free(job);
+        return 0;
     }
     const bool follows = held && key && *key == held_key;
     const long id = real->submit(pool, scheduler, key, wrapped_invoke, wrapped_ready, job);
@@ -112,7 +137,14 @@ static int wrapped_start(struct pool **pool, const struct pool_setup *setup, con
 {
     if (defect == DEFECT_START_FAILS)
         return fault_set(fault, -EAGAIN, "no threads today");
-    return real->start(pool, setup, config, fault);
+    // Where all is done inside submit, nothing is ever asked of its worker.
+    struct pool_setup asked = *setup;
+    assert_int_equal(setup->workers == 0, manner == MANNER_SYNCHRONOUS);
+    if (manner == MANNER_SYNCHRONOUS) {
+        asked.workers = 1;
+        asked.worker_cpus = NULL;
+    }
+    return real->start(pool, &asked, config, fault);
 }
 
 static int wrapped_attach(struct pool *pool, unsigned scheduler)
@@ -159,6 +191,9 @@ static void run_for(struct outcome *outcome, const char *workload, enum defect w
     real = listed->ops;
     ops = *real;
     entry = *listed;
+    ops.resolve = NULL;
+    ops.traits.completes_on_submitter = manner != MANNER_ABROAD;
+    ops.traits.synchronous = manner == MANNER_SYNCHRONOUS;
     ops.start = wrapped_start;
     ops.attach = wrapped_attach;
     ops.submit = wrapped_submit;
@@ -191,9 +226,21 @@ static const char *const loads[] = {
     "closed_loop:schedulers=2,workers=2,window=16,sample_every=1",
     "blast:jobs=64",
     "blast:schedulers=2,jobs=40,sample_every=1",
+    "stall:every=100,stall_ns=100us,window=30",
 };
 
 #define LOADS (sizeof loads / sizeof loads[0])
+
+// What externals submit must come home to the first scheduler.
+static const char *const with_externals = "closed_loop:externals=3,window=8";
+
+static const char *const synchronous_loads[] = {
+    "closed_loop:workers=0,window=32",
+    "closed_loop:workers=0,window=1,sample_every=1,service_ns=1us",
+    "closed_loop:workers=0,schedulers=2,keys=3,other_work_ns=1us",
+};
+
+#define SYNCHRONOUS_LOADS (sizeof synchronous_loads / sizeof synchronous_loads[0])
 
 static void expect_violation(const char *load_name, enum defect which, const char *words)
 {
@@ -211,16 +258,22 @@ static void expect_violation(const char *load_name, enum defect which, const cha
     outcome_free(&outcome);
 }
 
+static void expect_sound(const char *load_name)
+{
+    struct outcome outcome;
+    run_on(&outcome, load_name, DEFECT_NONE);
+    if (outcome.code != 0)
+        fail_msg("%s: %s%s", load_name, outcome.fault.text,
+                 outcome.record.verdict_detail ? outcome.record.verdict_detail : "");
+    assert_true(outcome.record.operations > 0);
+    outcome_free(&outcome);
+}
+
 static void test_sound_pool_passes(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < LOADS; i++) {
-        struct outcome outcome;
-        run_on(&outcome, loads[i], DEFECT_NONE);
-        if (outcome.code != 0)
-            fail_msg("%s: %s", loads[i], outcome.record.verdict_detail);
-        outcome_free(&outcome);
-    }
+    for (size_t i = 0; i < LOADS; i++)
+        expect_sound(loads[i]);
 }
 
 static void test_invocations(void **state)
@@ -239,17 +292,53 @@ static void test_completions(void **state)
     for (size_t i = 0; i < LOADS; i++) {
         expect_violation(loads[i], DEFECT_COMPLETES_TWICE, " completed twice");
         expect_violation(loads[i], DEFECT_COMPLETES_ABROAD, " on another thread");
+        expect_violation(loads[i], DEFECT_COMPLETES_ABROAD, " did not complete");
     }
+    expect_sound(with_externals);
+    expect_violation(with_externals, DEFECT_COMPLETES_ABROAD, " on another thread");
+}
+
+// The checks hold where jobs complete on workers too. A job that completes twice there does so before its slot can be in use
+// again: its worker, the only one, has the rest of the round to do. Nor is it timed, as its owner reads the times.
+static void test_completions_on_workers(void **state)
+{
+    (void)state;
+    manner = MANNER_ABROAD;
+    for (size_t i = 0; i < LOADS; i++) {
+        expect_sound(loads[i]);
+        expect_violation(loads[i], DEFECT_NEVER_INVOKES, " never,");
+        expect_violation(loads[i], DEFECT_INVOKES_TWICE, " were invoked twice");
+        expect_violation(loads[i], DEFECT_STOP_FAILS, "seven jobs were forgotten");
+    }
+    expect_sound("closed_loop:keys=3,window=32,workers=2");
+    expect_sound("closed_loop:other_work_ns=10us,sample_every=1");
+    expect_sound("stall:who=completion,every=100,stall_ns=100us,sample_every=1");
+    expect_violation("closed_loop:keys=3,window=32,workers=2", DEFECT_REORDERS, " out of order");
+    expect_violation("blast:jobs=64,workers=1,sample_every=0", DEFECT_INVOKES_LATE, " not invoked exactly once before");
+    expect_violation("blast:jobs=64,workers=1,sample_every=0", DEFECT_COMPLETES_TWICE, " completed twice");
+    manner = MANNER_PLAIN;
+}
+
+// Where jobs run inside submit, they do so on the submitting thread, and no call is ever inside another of its kind.
+static void test_no_workers(void **state)
+{
+    (void)state;
+    manner = MANNER_SYNCHRONOUS;
+    for (size_t i = 0; i < SYNCHRONOUS_LOADS; i++) {
+        expect_sound(synchronous_loads[i]);
+        expect_violation(synchronous_loads[i], DEFECT_NEVER_INVOKES, " never,");
+        expect_violation(synchronous_loads[i], DEFECT_INVOKES_TWICE, " were invoked twice");
+        expect_violation(synchronous_loads[i], DEFECT_INVOKES_LATE, " not invoked exactly once before");
+        expect_violation(synchronous_loads[i], DEFECT_COMPLETES_TWICE, " completed twice");
+    }
+    manner = MANNER_PLAIN;
 }
 
 static void test_order_of_a_key(void **state)
 {
     (void)state;
     expect_violation("closed_loop:keys=3,window=32,workers=2", DEFECT_REORDERS, " out of order");
-    struct outcome outcome;
-    run_on(&outcome, "closed_loop:keys=3,window=32,workers=2", DEFECT_NONE);
-    assert_int_equal(outcome.code, 0);
-    outcome_free(&outcome);
+    expect_sound("closed_loop:keys=3,window=32,workers=2");
 }
 
 static void test_stop_fails(void **state)
@@ -289,7 +378,7 @@ static int run_stuck(enum defect which, const char *workload)
 static void expect_stuck(enum defect which, const char *workload, const char *words)
 {
     char arguments[128], said[1024];
-    snprintf(arguments, sizeof arguments, "--stuck %d %s", which, workload);
+    snprintf(arguments, sizeof arguments, "--stuck %d %d %s", manner, which, workload);
     child_says(arguments, said, sizeof said);
     assert_memory_equal(said, "1 failed stuck stuck ", 21);
     if (!strstr(said, words))
@@ -304,16 +393,27 @@ static void test_stuck(void **state)
         expect_stuck(DEFECT_LOSES, loads[i], "scheduler 0: ");
         expect_stuck(DEFECT_STOP_HANGS, loads[i], "did not stop");
     }
+    expect_stuck(DEFECT_LOSES, with_externals, "external 0: ");
+    manner = MANNER_ABROAD;
+    expect_stuck(DEFECT_LOSES, loads[0], "scheduler 0: ");
+    expect_stuck(DEFECT_LOSES, loads[2], "scheduler 0: ");
+    manner = MANNER_SYNCHRONOUS;
+    expect_stuck(DEFECT_LOSES, synchronous_loads[0], "scheduler 0: ");
+    manner = MANNER_PLAIN;
 }
 
 int main(int argc, char **argv)
 {
-    if (argc == 4 && strcmp(argv[1], "--stuck") == 0)
-        return run_stuck((enum defect)atoi(argv[2]), argv[3]);
+    if (argc == 5 && strcmp(argv[1], "--stuck") == 0) {
+        manner = (enum manner)atoi(argv[2]);
+        return run_stuck((enum defect)atoi(argv[3]), argv[4]);
+    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sound_pool_passes),
         cmocka_unit_test(test_invocations),
         cmocka_unit_test(test_completions),
+        cmocka_unit_test(test_completions_on_workers),
+        cmocka_unit_test(test_no_workers),
         cmocka_unit_test(test_order_of_a_key),
         cmocka_unit_test(test_stop_fails),
         cmocka_unit_test(test_refusals),

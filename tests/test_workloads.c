@@ -57,18 +57,23 @@ static void check_items(const struct record *record, unsigned operations_each)
     assert_int_equal(record->items_reordered, 0);
 }
 
-// With every operation timed, a stage has at most as many samples as there were operations; 0 for none at all.
-static void check_stages(const struct outcome *outcome, const struct workload_ops *workload, bool sampled)
+// Passes are timed beside other work only; drains and stalls always.
+static bool is_timed(const char *stage, const char *line, bool sampled)
+{
+    if (strcmp(stage, "pass") == 0)
+        return sampled && strstr(line, "other_work_ns=");
+    return sampled || strcmp(stage, "drain") == 0 || strcmp(stage, "stall") == 0;
+}
+
+static void check_stages(const struct outcome *outcome, const struct workload_ops *workload, const char *line,
+                         bool sampled)
 {
     const struct record *record = &outcome->record;
     unsigned stage = 0;
     for (; stage < WORKLOAD_STAGES_MAX && workload->stages[stage]; stage++) {
         assert_string_equal(record->stages[stage].name, workload->stages[stage]);
         assert_ptr_equal(record->stages[stage].histogram, outcome->result.stages[stage]);
-        if (sampled)
-            assert_true(record->stages[stage].histogram->count > 0);
-        else if (strcmp(workload->stages[stage], "drain") != 0)
-            assert_int_equal(record->stages[stage].histogram->count, 0);
+        assert_int_equal(record->stages[stage].histogram->count > 0, is_timed(workload->stages[stage], line, sampled));
     }
     if (stage < RECORD_STAGES_MAX)
         assert_null(record->stages[stage].name);
@@ -94,7 +99,7 @@ static void check_run(const char *line, bool sampled)
     assert_string_equal(outcome.record.exit_reason, "ok");
     check_window(&outcome.record);
     check_items(&outcome.record, strcmp(options->workload->name, "pairs") == 0 ? 2 : 1);
-    check_stages(&outcome, options->workload, sampled);
+    check_stages(&outcome, options->workload, line, sampled);
     outcome_free(&outcome);
     options_free(&request);
     free(text);
@@ -130,7 +135,62 @@ static void test_closed_loop(void **state)
     check_run("--workload closed_loop:window=1,sample_every=1", true);
     check_run("--workload closed_loop:schedulers=2,workers=3,window=40,keys=5,sample_every=1,service_ns=2us", true);
     check_run("--workload closed_loop:other_work_ns=20us,sample_every=0", false);
+    check_run("--workload closed_loop:other_work_ns=20us,sample_every=1", true);
     check_run("--workload closed_loop:workers=2,window=64,sample_every=1 --queue list:capacity=1", true);
+}
+
+static void test_completions_on_workers(void **state)
+{
+    (void)state;
+    check_run("--workload closed_loop:sample_every=1,window=8 --pool erts:completion=worker", true);
+    check_run("--workload closed_loop:schedulers=2,workers=2,keys=3,sample_every=1 --pool erts:completion=worker",
+              true);
+    check_run("--workload closed_loop:other_work_ns=20us,sample_every=1 --pool erts:completion=worker", true);
+    check_run("--workload closed_loop:window=64 --queue list:capacity=1 --pool erts:completion=worker", true);
+    check_run("--workload blast:schedulers=2,jobs=64,sample_every=1 --pool erts:completion=worker", true);
+    check_run("--workload stall:who=worker,every=5,stall_ns=100us,sample_every=1 --pool erts:completion=worker", true);
+    check_run("--workload stall:who=completion,every=5,stall_ns=100us --pool erts:completion=worker", true);
+}
+
+static void test_no_workers(void **state)
+{
+    (void)state;
+    check_run("--workload closed_loop:workers=0,window=1,sample_every=1", true);
+    check_run("--workload closed_loop:workers=0,schedulers=2,keys=3,service_ns=30us,sample_every=1", true);
+    check_run("--workload closed_loop:workers=0,other_work_ns=20us,sample_every=1 --pool erts:completion=worker", true);
+    check_run("--workload closed_loop:workers=0,externals=2,sample_every=0", false);
+}
+
+// A scheduler that runs its own jobs does its other work too: after each burst, so that it gets through no more of them than
+// there is time for.
+static void test_other_work_without_workers(void **state)
+{
+    (void)state;
+    struct run_request request;
+    char *text;
+    words_expect(&request, "--workload closed_loop:workers=0,other_work_ns=1ms --warmup 1ms --duration 20ms", &text);
+    struct outcome outcome;
+    outcome_of(&outcome, &request.options, &topology);
+    assert_int_equal(outcome.code, 0);
+    assert_true(outcome.record.operations <= (outcome.record.window_ns / 1000000 + 2) * 64);
+    outcome_free(&outcome);
+    options_free(&request);
+    free(text);
+}
+
+// The jobs of externals come home to the first scheduler, or complete on workers, or where they are submitted. The first
+// scheduler stays for them even in a pool that would let it go.
+static void test_externals(void **state)
+{
+    (void)state;
+    check_run("--workload closed_loop:externals=2,window=4,sample_every=1", true);
+    check_run("--workload closed_loop:externals=2,schedulers=2,workers=2,keys=5,other_work_ns=2us,sample_every=1",
+              true);
+    check_run("--workload closed_loop:externals=1,sample_every=1 --queue list:capacity=2", true);
+    for (unsigned i = 0; i < 5; i++)
+        check_run("--workload closed_loop:externals=4,window=1,service_ns=100us,sample_every=1 --pool erts:stop=flush",
+                  true);
+    check_run("--workload closed_loop:externals=2,window=4,sample_every=1 --pool erts:completion=worker", true);
 }
 
 static void test_blast(void **state)
@@ -158,6 +218,52 @@ static void test_blast_without_room(void **state)
     outcome_free(&outcome);
     options_free(&request);
     free(text);
+}
+
+static const struct histogram *stage_of(const struct record *record, const char *name)
+{
+    for (unsigned stage = 0; stage < RECORD_STAGES_MAX && record->stages[stage].name; stage++)
+        if (strcmp(record->stages[stage].name, name) == 0)
+            return record->stages[stage].histogram;
+    fail_msg("there is no stage %s", name);
+    return NULL;
+}
+
+#define STALL_NS 300000u
+
+// Each stall takes at least as long as it was asked to (less what is lost to whole ticks), and `stage`, of a job that met with one, shows it.
+static void check_stalls(const char *who, const char *stage)
+{
+    struct run_request request;
+    char line[256], *text;
+    snprintf(line, sizeof line,
+             "--workload stall:who=%s,stall_ns=%uns,every=10,window=20,sample_every=1 --warmup 2ms --duration 50ms",
+             who, STALL_NS);
+    words_expect(&request, line, &text);
+    struct outcome outcome;
+    outcome_of(&outcome, &request.options, &topology);
+    assert_int_equal(outcome.code, 0);
+    const struct histogram *stalls = stage_of(&outcome.record, "stall");
+    const struct histogram *others = stage_of(&outcome.record, stage);
+    assert_true(stalls->count > 0);
+    assert_true(stalls->min + 10 >= STALL_NS);
+    assert_true(others->max + 10 >= STALL_NS);
+    outcome_free(&outcome);
+    options_free(&request);
+    free(text);
+}
+
+static void test_stall(void **state)
+{
+    (void)state;
+    check_run("--workload stall:who=scheduler,every=5,stall_ns=100us,sample_every=1", true);
+    check_run("--workload stall:who=worker,every=5,stall_ns=100us,sample_every=0", false);
+    check_run("--workload stall:who=completion,every=5,stall_ns=100us,sample_every=1", true);
+    check_run("--workload stall:schedulers=1,workers=1,window=1,every=1,stall_ns=50us,sample_every=1", true);
+    check_run("--workload stall:schedulers=3,every=5,stall_ns=100us,sample_every=1 --queue list:capacity=4", true);
+    check_stalls("scheduler", "total");
+    check_stalls("worker", "service");
+    check_stalls("completion", "ready_queue");
 }
 
 static void test_baseline_is_not_checked(void **state)
@@ -203,9 +309,17 @@ static void test_every_built_pool(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_producer_consumer),  cmocka_unit_test(test_pairs),
-        cmocka_unit_test(test_closed_loop),        cmocka_unit_test(test_blast),
-        cmocka_unit_test(test_blast_without_room), cmocka_unit_test(test_baseline_is_not_checked),
+        cmocka_unit_test(test_producer_consumer),
+        cmocka_unit_test(test_pairs),
+        cmocka_unit_test(test_closed_loop),
+        cmocka_unit_test(test_blast),
+        cmocka_unit_test(test_completions_on_workers),
+        cmocka_unit_test(test_no_workers),
+        cmocka_unit_test(test_externals),
+        cmocka_unit_test(test_other_work_without_workers),
+        cmocka_unit_test(test_blast_without_room),
+        cmocka_unit_test(test_stall),
+        cmocka_unit_test(test_baseline_is_not_checked),
         cmocka_unit_test(test_every_built_pool),
     };
     return cmocka_run_group_tests_name("workloads", tests, load, unload);

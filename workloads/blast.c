@@ -8,7 +8,7 @@
 //
 // Latency: a job counts as submitted when the gate opens, if it was submitted before. job_queue: from there to the
 // start of its service; service; ready_queue: from the end of its service to ready; total; and drain: from the gate's
-// opening to a scheduler's last completion of the round. One operation is a job completed.
+// opening to a scheduler's last completion of the round, as it sees it. One operation is a job completed.
 #include <errno.h>
 
 #include "core/workload.h"
@@ -53,11 +53,10 @@ static int setup(struct workload_run *run, struct fault *fault)
     struct state *state = run->state = workload_alloc(sizeof *state);
     const struct jobs_plan plan = {
         .workload = state,
-        .schedulers = (unsigned)config->schedulers,
         .slots = (unsigned)config->jobs,
         .timed_every = config->sample_every,
     };
-    if (!state || workload_jobs_init(&state->jobs, &plan) != 0)
+    if (!state || workload_jobs_init(&state->jobs, run, &plan) != 0)
         return fault_set(fault, -ENOMEM, "no memory for %llu schedulers with %llu jobs each",
                          (unsigned long long)config->schedulers, (unsigned long long)config->jobs);
     state->config = config;
@@ -111,7 +110,7 @@ static void ready(void *data)
 // One round of the scheduler's own loop while it waits for other threads.
 static void attend(struct workload_thread *self, struct job_owner *owner, unsigned idle)
 {
-    self->run->pool_ops->pass(self->run->pool, self->rank);
+    workload_jobs_pass(owner);
     workload_tick(self, owner->completed);
     thread_spin_round(idle);
 }
@@ -126,7 +125,7 @@ static void submit_round(struct workload_thread *self, struct state *state, stru
 {
     unsigned idle = 0;
     for (uint64_t submitted = 0; submitted < state->config->jobs && !is_broken(state);) {
-        if (workload_jobs_submit(owner, invoke, ready) > 0) {
+        if (workload_jobs_submit(owner, invoke, ready) >= 0) {
             idle = 0;
             if (++submitted % BURST == 0)
                 workload_tick(self, owner->completed);
@@ -153,12 +152,8 @@ static void pass_gate(struct workload_thread *self, struct state *state, struct 
 
 static void consume_round(struct workload_thread *self, struct job_owner *owner)
 {
-    const struct workload_run *run = self->run;
     while (workload_jobs_in_flight(owner)) {
-        const uint64_t before = owner->completed;
-        if (run->pool_ops->pass(run->pool, self->rank) == POOL_NOTHING && owner->completed == before &&
-            workload_jobs_in_flight(owner))
-            run->pool_ops->wait(run->pool, self->rank);
+        workload_jobs_await(owner);
         workload_tick(self, owner->completed);
     }
 }
@@ -219,7 +214,7 @@ const struct workload_ops blast_workload_ops = {
     .source = "the 'blast' of completions that the original's lock in front of the ready queue is meant for",
     .subject = WORKLOAD_ON_POOL,
     .operation = "job completed",
-    .checks = "every job invoked once, then completed once, on the thread that submitted it",
+    .checks = "every job invoked once, then completed once, on a thread on which the pool may",
     .stages = {"job_queue", "service", "ready_queue", "total", "drain"},
     .params = params,
     .config_size = sizeof(struct config),

@@ -1,21 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every scheduler keeps `window` jobs in flight: as one comes home, the next is submitted. Completions only count;
-// the scheduler's loop tops the window up, so that nothing recurses.
+// the scheduler's loop tops the window up, so that nothing recurses. External submitters do the same, but their jobs
+// come home to the first scheduler. Without workers every job is invoked and completed inside its submit.
 //
 // Between passes a scheduler may do other work, which stands for the processes that a real one runs; without any, it
 // sleeps when nothing has come home. One operation is a job completed.
 //
 // Latency: one job in `sample_every` is timed. job_queue: from before submit to the start of invoke; service: invoke;
-// ready_queue: from the end of invoke to ready; total: from before submit to ready.
+// ready_queue: from the end of invoke to ready; total: from before submit to ready. pass: how long one pass kept the
+// scheduler from its other work; of every pass, if there is other work and anything is timed at all.
 #include <errno.h>
 
 #include "core/workload.h"
 
 // Jobs submitted between two passes.
 #define BURST 64u
+// What they may take of a thread that runs them itself.
+#define BURST_NS 20000u
+#define STAGE_PASS (JOBS_TOTAL + 1)
 
 struct config {
-    uint64_t schedulers, workers;
+    uint64_t schedulers, workers, externals;
     uint64_t window;
     uint64_t service_ns;
     uint64_t keys;
@@ -28,6 +33,8 @@ struct state {
     struct workload_jobs jobs;
     uint64_t service_ticks;
     uint64_t other_ticks;
+    unsigned burst;
+    _Atomic uint64_t externals ALIGNED_LINE; // whose jobs the first scheduler may still have to complete
 };
 
 static int resolve(const void *argument, struct workload_demand *demand, struct fault *fault)
@@ -37,7 +44,17 @@ static int resolve(const void *argument, struct workload_demand *demand, struct 
     *demand = (struct workload_demand){.roles = {{.name = "scheduler", .threads = (unsigned)config->schedulers}},
                                        .workers = (unsigned)config->workers,
                                        .needs_keys = config->keys > 0};
+    if (config->externals)
+        demand->roles[1] =
+            (struct workload_role){.name = "external", .threads = (unsigned)config->externals, .external = true};
     return 0;
+}
+
+static unsigned choose_burst(const struct config *config)
+{
+    if (config->workers || config->service_ns <= BURST_NS / BURST)
+        return BURST;
+    return config->service_ns < BURST_NS ? (unsigned)(BURST_NS / config->service_ns) : 1;
 }
 
 static int setup(struct workload_run *run, struct fault *fault)
@@ -46,17 +63,18 @@ static int setup(struct workload_run *run, struct fault *fault)
     struct state *state = run->state = workload_alloc(sizeof *state);
     const struct jobs_plan plan = {
         .workload = state,
-        .schedulers = (unsigned)config->schedulers,
         .slots = (unsigned)config->window,
         .keys = (unsigned)config->keys,
         .timed_every = config->sample_every,
     };
-    if (!state || workload_jobs_init(&state->jobs, &plan) != 0)
-        return fault_set(fault, -ENOMEM, "no memory for %llu schedulers with %llu jobs each",
-                         (unsigned long long)config->schedulers, (unsigned long long)config->window);
+    if (!state || workload_jobs_init(&state->jobs, run, &plan) != 0)
+        return fault_set(fault, -ENOMEM, "no memory for %u threads with %llu jobs each", run->threads,
+                         (unsigned long long)config->window);
     state->config = config;
     state->service_ticks = clock_ticks_in((double)config->service_ns);
     state->other_ticks = clock_ticks_in((double)config->other_work_ns);
+    state->burst = choose_burst(config);
+    at_init(&state->externals, config->externals);
     return 0;
 }
 
@@ -85,31 +103,39 @@ static void ready(void *slot)
     workload_jobs_complete(slot, 0);
 }
 
-// Fills the window. Returns the jobs submitted; stops early when the pool has no room.
-static unsigned top_up(struct job_owner *owner)
+// A pass without a sleep, for who submits on at once or has other work.
+static void pass(struct workload_thread *self, const struct state *state, struct job_owner *owner)
 {
-    unsigned submitted = 0;
-    while (owner->free_count && submitted < BURST) {
-        if (workload_jobs_submit(owner, invoke, ready) <= 0) {
-            owner->self->failed++;
-            break;
-        }
-        submitted++;
-    }
-    return submitted;
+    const bool timed = state->other_ticks && state->config->sample_every && !self->role->external;
+    const uint64_t start = timed ? clock_ticks() : 0;
+    workload_jobs_pass(owner);
+    if (timed)
+        workload_record(self, STAGE_PASS, clock_ticks() - start);
 }
 
-// One round of the scheduler when it may submit no more at once. Returns whether it got anywhere.
+// One round of a thread that may submit no more at once. Returns whether it got anywhere.
 static bool consume(struct workload_thread *self, const struct state *state, struct job_owner *owner)
 {
-    const struct pool_ops *ops = self->run->pool_ops;
+    if (!state->other_ticks || self->role->external)
+        return workload_jobs_await(owner);
     const uint64_t before = owner->completed;
-    const enum pool_more more = ops->pass(self->run->pool, self->rank);
-    if (state->other_ticks)
-        clock_spin(state->other_ticks);
-    else if (more == POOL_NOTHING && owner->completed == before && workload_jobs_in_flight(owner))
-        ops->wait(self->run->pool, self->rank);
+    pass(self, state, owner);
+    clock_spin(state->other_ticks);
     return owner->completed != before;
+}
+
+// What externals have in flight comes home to the first scheduler, which so leaves last.
+static void leave(struct workload_thread *self, struct state *state, struct job_owner *owner)
+{
+    if (self->role->external)
+        at_sub_rel(&state->externals, 1, AT(closed_loop_leave, closed_loop_others_left));
+    if (self->index != 0)
+        return;
+    for (unsigned idle = 0; at_load_acq(&state->externals, AT(closed_loop_others_left, closed_loop_leave)) > 0;) {
+        const enum pool_more more = workload_jobs_pass(owner);
+        workload_tick(self, owner->completed);
+        thread_spin_round(more == POOL_MORE ? 0 : idle++);
+    }
 }
 
 static void body(struct workload_thread *self)
@@ -118,9 +144,9 @@ static void body(struct workload_thread *self)
     struct job_owner *owner = workload_jobs_own(&state->jobs, self);
     unsigned idle = 0;
     while (workload_tick(self, owner->completed) != PHASE_STOP) {
-        const unsigned submitted = top_up(owner);
-        if (submitted == BURST && owner->free_count)
-            self->run->pool_ops->pass(self->run->pool, self->rank);
+        const unsigned submitted = workload_jobs_top_up(owner, state->burst, invoke, ready);
+        if (state->config->workers && submitted == state->burst && owner->free_count)
+            pass(self, state, owner);
         else if (consume(self, state, owner) || submitted || workload_jobs_in_flight(owner))
             idle = 0;
         else
@@ -130,6 +156,7 @@ static void body(struct workload_thread *self)
         consume(self, state, owner);
         workload_tick(self, owner->completed);
     }
+    leave(self, state, owner);
 }
 
 static void verify(struct workload_run *run, struct workload_verdict *verdict)
@@ -139,9 +166,11 @@ static void verify(struct workload_run *run, struct workload_verdict *verdict)
 }
 
 static const struct param params[] = {
-    PARAM_U64(struct config, schedulers, "1", 1, 256, "threads", "Threads that submit"),
-    PARAM_U64(struct config, workers, "1", 1, 1024, "threads", "Async threads that run the jobs"),
-    PARAM_U64(struct config, window, "256", 1, 65536, "jobs", "Jobs that each scheduler keeps in flight"),
+    PARAM_U64(struct config, schedulers, "1", 1, 256, "threads", "Threads that submit, and complete"),
+    PARAM_U64(struct config, workers, "1", 0, 1024, "threads",
+              "Async threads that run the jobs; 0: whoever submits a job runs it"),
+    PARAM_U64(struct config, externals, "0", 0, 256, "threads", "Threads beside the schedulers that only submit"),
+    PARAM_U64(struct config, window, "256", 1, 65536, "jobs", "Jobs that each of them keeps in flight"),
     PARAM_NS(struct config, service_ns, "0", 0, 1000000000, "Time that each job keeps its worker busy"),
     PARAM_U64(struct config, keys, "0", 0, 4096, "keys",
               "Jobs go round so many keys, and those of one key keep their order; 0: no keys"),
@@ -158,8 +187,8 @@ const struct workload_ops closed_loop_workload_ops = {
     .source = "the way of a linked-in driver with a bounded number of driver_async calls under way",
     .subject = WORKLOAD_ON_POOL,
     .operation = "job completed",
-    .checks = "every job invoked once, then completed once, on the thread that submitted it; order of each key",
-    .stages = {"job_queue", "service", "ready_queue", "total"},
+    .checks = "every job invoked once, then completed once, on a thread on which the pool may; order of each key",
+    .stages = {"job_queue", "service", "ready_queue", "total", "pass"},
     .params = params,
     .config_size = sizeof(struct config),
     .resolve = resolve,

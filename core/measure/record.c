@@ -111,6 +111,15 @@ bool record_bin_next(const struct record *record, const struct record_stage *sta
     return true;
 }
 
+struct record_account record_account_of(const struct record *record, size_t index)
+{
+    struct record_account row = record->accounts[index];
+    row.plan_hash = record->plan_hash;
+    row.cell_id = record->cell_id;
+    row.run_id = record->run_id;
+    return row;
+}
+
 // Numbers are written by hand and not through jansson, whose integers end at 2^63 - 1 (a seed does not). A text
 // that is not UTF-8 could not be JSON at all: then what is not ASCII becomes '?', so that no run is lost by it.
 static int put_text(FILE *out, const char *text)
@@ -152,18 +161,22 @@ static int put_members(FILE *out, const struct record_field *fields, size_t coun
     return error;
 }
 
+// The same, without what identifies the row, which stands around it already: members before `from`.
+static int put_rest(FILE *out, const struct record_table *table, size_t from, const void *row)
+{
+    size_t skipped = 0;
+    while (table->fields[skipped].offset < from)
+        skipped++;
+    return put_members(out, table->fields + skipped, table->count - skipped, row, true);
+}
+
 static int put_stage(FILE *out, const struct record *record, const struct record_stage *stage)
 {
-    const struct record_table *table = &record_tables[RECORD_LATENCY];
     const struct record_latency row = record_latency_of(record, stage);
-    // What identifies the row stands around it already.
-    size_t skipped = 0;
-    while (table->fields[skipped].offset < offsetof(struct record_latency, samples))
-        skipped++;
     int error = put_text(out, stage->name);
     fputs(":{", out);
     if (!error)
-        error = put_members(out, table->fields + skipped, table->count - skipped, &row, true);
+        error = put_rest(out, &record_tables[RECORD_LATENCY], offsetof(struct record_latency, samples), &row);
     fputs(",\"bins\":[", out);
     struct record_bin bin;
     const char *comma = "";
@@ -182,6 +195,20 @@ static int put_latency(FILE *out, const struct record *record)
         error = put_stage(out, record, &record->stages[i]);
     }
     fputs("}", out);
+    return error;
+}
+
+static int put_accounting(FILE *out, const struct record *record)
+{
+    int error = 0;
+    fputs(",\"accounting\":[", out);
+    for (size_t i = 0; i < record->account_count && !error; i++) {
+        fputs(i ? ",{" : "{", out);
+        const struct record_account *row = &record->accounts[i];
+        error = put_rest(out, &record_tables[RECORD_ACCOUNTING], offsetof(struct record_account, thread_kind), row);
+        fputs("}", out);
+    }
+    fputs("]", out);
     return error;
 }
 
@@ -215,6 +242,8 @@ static int render_json(const struct record *record, char **line, size_t *length)
     int error = put_members(out, record_fields, record_field_count, record, false);
     if (!error)
         error = put_latency(out, record);
+    if (!error)
+        error = put_accounting(out, record);
     if (!error && record->environment)
         error = put_environment(out, record->environment);
     fputs("}\n", out);

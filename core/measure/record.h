@@ -3,6 +3,7 @@
 #ifndef READYQ_MEASURE_RECORD_H
 #define READYQ_MEASURE_RECORD_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -11,7 +12,7 @@
 #include "core/measure/histogram.h"
 
 // Grows with every change to a file's columns; columns are only ever appended.
-#define RECORD_SCHEMA_VERSION 1u
+#define RECORD_SCHEMA_VERSION 2u
 
 // "Not measured", "does not apply": an empty cell in CSV, absent in JSON; never 0.
 #define RECORD_ABSENT UINT64_MAX
@@ -23,6 +24,15 @@
 struct record_stage {
     const char *name;                  // "job_queue", "service", "ready_queue", "total", "enqueue", ...
     const struct histogram *histogram; // of ns
+};
+
+// What one thread of a pool did with its time in the window: a row of accounting.csv.
+struct record_account {
+    const char *plan_hash, *cell_id, *run_id; // filled in when the row is written
+    const char *thread_kind;                  // "async", "scheduler"
+    uint64_t thread_number;                   // among its kind, from 1
+    uint64_t wall_ns;                         // by another clock than what follows
+    uint64_t port_ns, ready_ns, clean_ns, check_ns, other_ns, sleep_ns;
 };
 
 // All members in the order of the columns of throughput.csv; the meaning of each stands in record_fields (record.c).
@@ -48,27 +58,40 @@ struct record {
     uint64_t items_total, items_lost, items_duplicated, items_reordered;
     double clock_cost_ns, clock_granularity_ns;
     double sentinel_before_ns, sentinel_after_ns;
+    uint64_t length_samples;
+    double job_queue_length_mean;
+    uint64_t job_queue_length_max;
+    double ready_queue_length_mean;
+    uint64_t ready_queue_length_max;
+    double queue_length_mean;
+    uint64_t queue_length_max;
+    double elements_held_mean;
+    uint64_t elements_held_max;
+    uint64_t jobs_unrun;
 
     // Not columns of throughput.csv.
     struct record_stage stages[RECORD_STAGES_MAX]; // ends early with a NULL name
-    const struct environment *environment;         // JSON only
+    const struct record_account *accounts;         // a thread each
+    size_t account_count;
+    const struct environment *environment; // JSON only
 };
 
 // Makes every field absent.
 void record_clear(struct record *record);
 
-// The record as one line of JSON with "latency" (summary and bins per stage) and "environment" inside. 0 or -errno.
+// The record as one line of JSON with "latency" (summary and bins per stage), "accounting" (a thread each) and
+// "environment" inside. 0 or -errno.
 int record_write_json(const struct record *record, FILE *out);
 
-// Appends this run to throughput.csv, latency.csv and histogram.csv in `directory`, which is made if missing;
-// a file that is missing gets its header. Refuses (-EINVAL) a file whose header is not this schema's. Either a
-// run's rows are complete in all three, or the files are as they were before. 0, or -errno and a sentence.
+// Appends this run to throughput.csv, latency.csv, histogram.csv and accounting.csv in `directory`, which is made if
+// missing; a file that is missing gets its header. Refuses (-EINVAL) a file whose header is not this schema's. Either a
+// run's rows are complete in all of them, or the files are as they were before. 0, or -errno and a sentence.
 int record_write_csv(const struct record *record, const char *directory, struct fault *fault);
 
 // Before measuring: refuses what record_write_csv would refuse of `directory`. Makes nothing.
 int record_check_csv(const char *directory, struct fault *fault);
 
-// The dictionary of all three files, as a Markdown table each, and as JSON ({"throughput.csv": [{"name", "type",
+// The dictionary of all files, as a Markdown table each, and as JSON ({"throughput.csv": [{"name", "type",
 // "unit", "better", "help"}, ...], ...}).
 void record_write_dictionary(FILE *out);
 int record_write_fields_json(FILE *out);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One run as rows of the three CSV files (RFC 4180, with a bare newline at the end of a line).
+// One run as rows of the CSV files (RFC 4180, with a bare newline at the end of a line).
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,12 +50,8 @@ static void put_row(FILE *out, const struct record_table *table, const void *row
     fputc('\n', out);
 }
 
-static void put_rows(FILE *out, size_t table, const struct record *record)
+static void put_stages(FILE *out, size_t table, const struct record *record)
 {
-    if (table == RECORD_THROUGHPUT) {
-        put_row(out, &record_tables[table], record);
-        return;
-    }
     for (size_t i = 0; i < RECORD_STAGES_MAX && record->stages[i].name; i++) {
         const struct record_stage *stage = &record->stages[i];
         if (table == RECORD_LATENCY) {
@@ -69,7 +65,24 @@ static void put_rows(FILE *out, size_t table, const struct record *record)
     }
 }
 
-// Header and rows of one file in memory, one after the other; without a record, the header alone. 0 or -ENOMEM; `*text` is the caller's to free.
+static void put_rows(FILE *out, size_t table, const struct record *record)
+{
+    if (table == RECORD_THROUGHPUT) {
+        put_row(out, &record_tables[table], record);
+        return;
+    }
+    if (table != RECORD_ACCOUNTING) {
+        put_stages(out, table, record);
+        return;
+    }
+    for (size_t i = 0; i < record->account_count; i++) {
+        const struct record_account account = record_account_of(record, i);
+        put_row(out, &record_tables[table], &account);
+    }
+}
+
+// Header and rows of one file in memory, one after the other; without a record, the header alone. 0 or -ENOMEM; `*text`
+// is the caller's to free.
 static int render(size_t table, const struct record *record, char **text, struct append_file *file)
 {
     size_t length = 0;
@@ -94,7 +107,7 @@ static int for_all_files(const struct record *record, const char *directory, str
                                        struct fault *fault))
 {
     // throughput.csv comes last: a run that has its row there has all its rows, even if the power fails.
-    static const size_t order[RECORD_TABLES] = {RECORD_HISTOGRAM, RECORD_LATENCY, RECORD_THROUGHPUT};
+    static const size_t order[RECORD_TABLES] = {RECORD_HISTOGRAM, RECORD_LATENCY, RECORD_ACCOUNTING, RECORD_THROUGHPUT};
     struct append_file files[RECORD_TABLES] = {0};
     char *texts[RECORD_TABLES] = {NULL};
     int error = 0;

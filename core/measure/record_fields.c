@@ -28,7 +28,7 @@ const struct record_field record_schema_field = {
 #define CELL_ID_HELP                                                                                                   \
     "Hash of everything that the user chose and that the result depends on, save the seed: equal for all runs of one " \
     "cell."
-#define RUN_ID_HELP "Name of the run; joins its rows in the three files."
+#define RUN_ID_HELP "Name of the run; joins its rows in all files."
 
 const struct record_field record_fields[] = {
     FIELD(plan_hash, "", "", PLAN_HASH_HELP),
@@ -155,6 +155,29 @@ const struct record_field record_fields[] = {
           "Median round trip of a cache line between two CPUs just before the run. It tells how far apart the machine "
           "kept the CPUs; runs compare only where it is alike. Absent with a single CPU."),
     FIELD(sentinel_after_ns, "ns", "", "The same, just after the run."),
+
+    FIELD(length_samples, "samples", "",
+          "Times that the lengths below were read during the window, by a thread that carries no load. Absent when "
+          "that was not asked for, or none of them is known."),
+    FIELD(job_queue_length_mean, "jobs", "",
+          "Jobs waiting in all job queues of the pool together: mean over the samples. As the other lengths it is "
+          "rough, read from counters while they change. Absent on a queue, and where the pool does not tell."),
+    FIELD(job_queue_length_max, "jobs", "", "The same: greatest of the samples."),
+    FIELD(ready_queue_length_mean, "jobs", "",
+          "Finished jobs waiting in all ready queues of the pool together: mean over the samples. Absent on a queue, "
+          "and where the pool does not tell."),
+    FIELD(ready_queue_length_max, "jobs", "", "The same: greatest of the samples."),
+    FIELD(queue_length_mean, "items", "",
+          "Items in the queue: mean over the samples. Absent on a pool, and where the queue does not count."),
+    FIELD(queue_length_max, "items", "", "The same: greatest of the samples."),
+    FIELD(elements_held_mean, "elements", "lower",
+          "Elements that the queues had taken and not given back, for items and for garbage: mean over the samples. "
+          "Absent where they are not counted."),
+    FIELD(elements_held_max, "elements", "lower", "The same: greatest of the samples."),
+
+    FIELD(jobs_unrun, "jobs", "lower",
+          "Jobs invoked whose completion was left behind by a pool that was told to stop without it, in the whole run. "
+          "Absent on a queue, and where the run did not end."),
 };
 
 const size_t record_field_count = sizeof record_fields / sizeof *record_fields;
@@ -200,6 +223,29 @@ static const struct record_field bin_fields[] = {
     BIN(count, "samples", "", "Latencies in the bin; bins without any have no row."),
 };
 
+#define ACCOUNT(member, unit, better, help) \
+    COLUMN(struct record_account, member, TYPE_OF(struct record_account, member), unit, better, help)
+
+static const struct record_field account_fields[] = {
+    ACCOUNT(plan_hash, "", "", PLAN_HASH_HELP),
+    ACCOUNT(cell_id, "", "", CELL_ID_HELP),
+    ACCOUNT(run_id, "", "", RUN_ID_HELP),
+    ACCOUNT(thread_kind, "", "",
+            "What the thread is in the pool. async: a worker, which runs jobs. scheduler: submits jobs and completes "
+            "them."),
+    ACCOUNT(thread_number, "", "", "Number of the thread among its kind, from 1."),
+    ACCOUNT(wall_ns, "ns", "",
+            "Time between the two readings of the account, at the opening and at the end of the window, by the "
+            "system's clock. The six states below are read from another clock, and add up to it within 1 %."),
+    ACCOUNT(port_ns, "ns", "", "Time in the jobs' own functions: a driver's invoke, and free."),
+    ACCOUNT(ready_ns, "ns", "", "Time in completing jobs that came home: look-up of the port, its lock, ready."),
+    ACCOUNT(clean_ns, "ns", "lower", "Time in reclaiming memory."),
+    ACCOUNT(check_ns, "ns", "lower", "Time in looking whether there is anything to do."),
+    ACCOUNT(other_ns, "ns", "",
+            "Time in everything else; on a scheduler, whatever the workload does between two passes."),
+    ACCOUNT(sleep_ns, "ns", "", "Time asleep in the kernel, waiting for something to do."),
+};
+
 const struct record_table record_tables[RECORD_TABLES] = {
     [RECORD_THROUGHPUT] = {"throughput.csv", "One row is one run: one process that measured one cell once.",
                            record_fields, sizeof record_fields / sizeof *record_fields},
@@ -207,4 +253,8 @@ const struct record_table record_tables[RECORD_TABLES] = {
                         sizeof latency_fields / sizeof *latency_fields},
     [RECORD_HISTOGRAM] = {"histogram.csv", "One row is one bin of one stage of one run.", bin_fields,
                           sizeof bin_fields / sizeof *bin_fields},
+    [RECORD_ACCOUNTING] = {"accounting.csv",
+                           "One row is one thread of one run on a pool that was told to keep accounts: what the thread "
+                           "did with its time during the window.",
+                           account_fields, sizeof account_fields / sizeof *account_fields},
 };

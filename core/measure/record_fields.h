@@ -53,7 +53,7 @@ struct record_table {
     size_t count;                      //
 };
 
-enum { RECORD_THROUGHPUT, RECORD_LATENCY, RECORD_HISTOGRAM, RECORD_TABLES };
+enum { RECORD_THROUGHPUT, RECORD_LATENCY, RECORD_HISTOGRAM, RECORD_ACCOUNTING, RECORD_TABLES };
 extern const struct record_table record_tables[RECORD_TABLES];
 
 // The first column of every file; its offset means nothing.
@@ -80,5 +80,8 @@ struct record_latency record_latency_of(const struct record *record, const struc
 // behind it. False when there is none left.
 bool record_bin_next(const struct record *record, const struct record_stage *stage, size_t *bin,
                      struct record_bin *row);
+
+// One thread's account as a row of accounting.csv.
+struct record_account record_account_of(const struct record *record, size_t index);
 
 #endif

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "core/machine/memory.h"
+#include "core/measure/accounting.h"
 #include "core/pool/pool.h"
 #include "core/pool/scheduler.h"
 #include "core/pool/submit.h"
@@ -41,20 +42,63 @@ static void env_element_give(void *context, void *element)
     elements_give(((struct pool *)context)->elements, element);
 }
 
-static int check(const struct pool_setup *setup, const struct erts_pool_config *config,
-                 const struct pool_extras *extras, struct fault *fault)
+unsigned pool_job_producers(const struct pool_setup *setup, const struct erts_pool_config *config)
 {
-    if (setup->workers == 0)
-        return fault_set(fault, -EINVAL, "workers: 0 (every job run by its submitter) is not supported; 1 to %u are",
-                         POOL_WORKERS_MAX);
+    const unsigned workers = config->completion == POOL_COMPLETION_WORKER ? setup->workers : 0;
+    const unsigned stopper = config->stop == POOL_STOP_DRAIN ? 0 : 1;
+    return setup->schedulers + setup->externals + workers + stopper;
+}
+
+static int check_counts(const struct pool_setup *setup, const struct erts_pool_config *config, struct fault *fault)
+{
     if (setup->workers > POOL_WORKERS_MAX)
-        return fault_set(fault, -EINVAL, "workers: %u are too many; 1 to %u are allowed", setup->workers,
+        return fault_set(fault, -EINVAL, "workers: %u are too many; 0 to %u are allowed", setup->workers,
                          POOL_WORKERS_MAX);
     if (setup->schedulers == 0)
         return fault_set(fault, -EINVAL, "schedulers: 0 are too few; a pool needs at least 1");
+    if (!config->smp && setup->schedulers > 1)
+        return fault_set(fault, -EINVAL, "schedulers: %u are too many without SMP (smp=no), which has 1",
+                         setup->schedulers);
+    if (!config->smp && config->completion == POOL_COMPLETION_WORKER)
+        return fault_set(fault, -EINVAL,
+                         "completion=worker needs smp=yes: without SMP, threads other than the scheduler complete "
+                         "nothing, so that the ready queue is compulsory");
+    if (config->accounting && !READYQ_OBSERVE)
+        return fault_set(fault, -ENOTSUP,
+                         "accounting=yes is not in this build, which was made without it (READYQ_OBSERVE=OFF)");
+    return 0;
+}
+
+// The poison must be the last of all jobs, whoever submitted them.
+static int check_poison(const struct pool_setup *setup, const struct erts_pool_config *config, struct fault *fault)
+{
+    if (config->stop == POOL_STOP_DRAIN || setup->job_queue->traits.order == QUEUE_ORDER_FIFO)
+        return 0;
+    return fault_set(fault, -EINVAL,
+                     "the queue %s is not FIFO over all producers (trait order), so that a job queue of it cannot be "
+                     "ended by poison; stop=drain can",
+                     setup->job_queue->entry->name);
+}
+
+// Nobody would make room for the workers' last jobs.
+static int check_flush(const struct pool_setup *setup, const struct erts_pool_config *config, struct fault *fault)
+{
+    if (config->stop != POOL_STOP_FLUSH || setup->ready_queue->traits.capacity == 0)
+        return 0;
+    return fault_set(fault, -EINVAL,
+                     "stop=flush consumes nothing more, so that it needs ready queues without a bound, and the queue "
+                     "%s holds %llu (trait capacity)",
+                     setup->ready_queue->entry->name, (unsigned long long)setup->ready_queue->traits.capacity);
+}
+
+static int check(const struct pool_setup *setup, const struct erts_pool_config *config, struct fault *fault)
+{
+    int error = check_counts(setup, config, fault);
+    if (error || setup->workers == 0)
+        return error;
     const struct queue_demand jobs = {
         .what = "job queue",
-        .producers = setup->schedulers + extras->externals,
+        .producers = pool_job_producers(setup, config),
         .consumers = 1,
         .must_be_exact = true,
     };
@@ -64,7 +108,12 @@ static int check(const struct pool_setup *setup, const struct erts_pool_config *
         .consumers = 1,
         .must_be_exact = true,
     };
-    const int error = queue_demand_check(setup->job_queue, &jobs, fault);
+    error = queue_demand_check(setup->job_queue, &jobs, fault);
+    if (!error)
+        error = check_poison(setup, config, fault);
+    if (error || config->completion == POOL_COMPLETION_WORKER)
+        return error;
+    error = check_flush(setup, config, fault);
     return error ? error : queue_demand_check(setup->ready_queue, &ready, fault);
 }
 
@@ -72,7 +121,7 @@ static int allocate(struct pool **made, const struct pool_setup *setup, const st
 {
     struct allocator *allocator = extras->allocator ? extras->allocator : &memory_system;
     const size_t bytes = sizeof(struct pool) + setup->workers * sizeof(struct worker) +
-                         setup->schedulers * sizeof(struct scheduler) + extras->externals * sizeof(struct submitter);
+                         setup->schedulers * sizeof(struct scheduler) + setup->externals * sizeof(struct submitter);
     char *block = allocator->alloc(allocator, bytes, LINE_PAIR, -1);
     if (!block)
         return -ENOMEM;
@@ -82,7 +131,7 @@ static int allocate(struct pool **made, const struct pool_setup *setup, const st
     pool->setup = *setup;
     pool->worker_count = setup->workers;
     pool->scheduler_count = setup->schedulers;
-    pool->external_count = extras->externals;
+    pool->external_count = setup->externals;
     block += sizeof(struct pool);
     pool->workers = (struct worker *)block;
     block += setup->workers * sizeof(struct worker);
@@ -94,36 +143,55 @@ static int allocate(struct pool **made, const struct pool_setup *setup, const st
     return 0;
 }
 
+// Workers that complete jobs submit too, and need no way to a ready queue.
+static unsigned worker_clients(const struct pool *pool)
+{
+    return pool_has_ready(pool) ? pool->scheduler_count : pool->worker_count;
+}
+
 static size_t client_bytes(const struct pool *pool)
 {
-    const size_t senders = 2 * (size_t)pool->scheduler_count + pool->external_count;
-    return senders * pool->worker_count * sizeof(struct queue_client);
+    const size_t submitters = (size_t)pool->scheduler_count + pool->external_count;
+    const size_t clients = (submitters + worker_clients(pool)) * pool->worker_count;
+    return clients * sizeof(struct queue_client);
+}
+
+static void init_worker(struct worker *worker, struct pool *pool, unsigned index, struct queue_client *clients)
+{
+    worker->pool = pool;
+    worker->index = index;
+    worker->ready = clients;
+    worker->poison = (struct job){.call = {.port = PORT_NONE}};
+    worker->submitter.pool = pool;
+    worker->submitter.adopts = true;
+    worker->submitter.jobs = clients;
+    event_init(&worker->event);
+    event_init(&worker->room);
+}
+
+static void init_scheduler(struct scheduler *scheduler, struct pool *pool, unsigned index, struct queue_client *clients)
+{
+    scheduler->pool = pool;
+    scheduler->index = index;
+    scheduler->submitter.pool = pool;
+    scheduler->submitter.home = index;
+    scheduler->submitter.jobs = clients;
+    event_init(&scheduler->event);
 }
 
 // Clients of one producer lie together; they are hardly ever written after attaching.
 static int connect(struct pool *pool)
 {
-    pool->clients = pool->allocator->alloc(pool->allocator, client_bytes(pool), LINE_PAIR, -1);
-    if (!pool->clients)
-        return -ENOMEM;
-    struct queue_client *next = pool->clients;
-    for (unsigned i = 0; i < pool->worker_count; i++, next += pool->scheduler_count) {
-        struct worker *worker = &pool->workers[i];
-        worker->pool = pool;
-        worker->index = i;
-        worker->ready = next;
-        event_init(&worker->event);
-        event_init(&worker->room);
+    struct queue_client *next = NULL;
+    if (pool->worker_count > 0) {
+        next = pool->clients = pool->allocator->alloc(pool->allocator, client_bytes(pool), LINE_PAIR, -1);
+        if (!next)
+            return -ENOMEM;
     }
-    for (unsigned i = 0; i < pool->scheduler_count; i++, next += pool->worker_count) {
-        struct scheduler *scheduler = &pool->schedulers[i];
-        scheduler->pool = pool;
-        scheduler->index = i;
-        scheduler->submitter.pool = pool;
-        scheduler->submitter.home = i;
-        scheduler->submitter.jobs = next;
-        event_init(&scheduler->event);
-    }
+    for (unsigned i = 0; i < pool->worker_count; i++, next += worker_clients(pool))
+        init_worker(&pool->workers[i], pool, i, next);
+    for (unsigned i = 0; i < pool->scheduler_count; i++, next += pool->worker_count)
+        init_scheduler(&pool->schedulers[i], pool, i, next);
     for (unsigned i = 0; i < pool->external_count; i++, next += pool->worker_count) {
         pool->externals[i].pool = pool;
         pool->externals[i].jobs = next;
@@ -134,7 +202,7 @@ static int connect(struct pool *pool)
 static int open_elements(struct pool *pool)
 {
     const size_t of_jobs = pool->setup.job_queue->entry->ops->element_size;
-    const size_t of_ready = pool->setup.ready_queue->entry->ops->element_size;
+    const size_t of_ready = pool_has_ready(pool) ? pool->setup.ready_queue->entry->ops->element_size : 0;
     const size_t size = of_jobs > of_ready ? of_jobs : of_ready;
     if (size == 0)
         return 0;
@@ -151,7 +219,7 @@ static int open_ready_queues(struct pool *pool, struct fault *fault)
     for (unsigned i = 0; i < pool->scheduler_count && !error; i++) {
         env.notify_argument = &pool->schedulers[i];
         env.node = pool_node(pool, pool->setup.scheduler_cpus, i);
-        error = ready_open(&pool->schedulers[i].ready, pool, pool->setup.ready_queue, &env, fault);
+        error = ready_open(&pool->schedulers[i].ready, pool, i, &env, fault);
     }
     return error;
 }
@@ -162,13 +230,21 @@ static int open_progress(struct pool *pool, struct fault *fault)
     return error ? fault_set(fault, error, "thread progress cannot be set up: %s", fault_no_thread(error)) : 0;
 }
 
-static int open_parts(struct pool *pool, const struct pool_extras *extras, struct fault *fault)
+static size_t account_bytes(const struct pool *pool)
 {
-    int error = connect(pool);
-    if (!error)
-        error = port_table_init(&pool->ports, pool->allocator, pool->scheduler_count + extras->ports);
-    if (!error)
-        error = open_progress(pool, fault);
+    return ((size_t)pool->worker_count + pool->scheduler_count) * sizeof(struct account);
+}
+
+static int open_accounts(struct pool *pool)
+{
+    pool->accounts = pool->allocator->alloc(pool->allocator, account_bytes(pool), LINE_PAIR, -1);
+    return pool->accounts ? 0 : -ENOMEM;
+}
+
+// All that workers need.
+static int open_queues(struct pool *pool, struct fault *fault)
+{
+    int error = pool->config.smp ? open_progress(pool, fault) : 0;
     if (!error)
         error = open_elements(pool);
     if (error)
@@ -181,7 +257,31 @@ static int open_parts(struct pool *pool, const struct pool_extras *extras, struc
         .context = pool,
         .progress = pool->progress,
     };
-    return open_ready_queues(pool, fault);
+    return pool_has_ready(pool) ? open_ready_queues(pool, fault) : 0;
+}
+
+// An external submitter leaves while its jobs are on their way, so its default port stays until the pool goes.
+static int open_external_ports(struct pool *pool)
+{
+    int error = 0;
+    for (unsigned i = 0; i < pool->external_count && !error; i++)
+        error = submitter_open_port(&pool->externals[i]);
+    return error;
+}
+
+static int open_parts(struct pool *pool, struct fault *fault)
+{
+    const unsigned ports = pool->scheduler_count + pool->external_count + pool->setup.ports;
+    int error = connect(pool);
+    if (!error)
+        error = port_table_init(&pool->ports, pool->allocator, ports);
+    if (!error)
+        error = open_external_ports(pool);
+    if (!error && pool->config.accounting)
+        error = open_accounts(pool);
+    if (!error && pool->worker_count > 0)
+        error = open_queues(pool, fault);
+    return error;
 }
 
 uint64_t pool_release(struct pool *pool)
@@ -198,6 +298,8 @@ uint64_t pool_release(struct pool *pool)
         outstanding = elements_destroy(pool->elements);
     if (pool->progress)
         progress_destroy(pool->progress);
+    if (pool->accounts)
+        pool->allocator->free(pool->allocator, pool->accounts, account_bytes(pool), -1);
     if (pool->clients)
         pool->allocator->free(pool->allocator, pool->clients, client_bytes(pool), -1);
     pool->allocator->free(pool->allocator, pool, pool->bytes, -1);
@@ -207,7 +309,7 @@ uint64_t pool_release(struct pool *pool)
 int pool_build(struct pool **made, const struct pool_setup *setup, const struct erts_pool_config *config,
                const struct pool_extras *extras, struct fault *fault)
 {
-    int error = check(setup, config, extras, fault);
+    int error = check(setup, config, fault);
     if (error)
         return error;
     struct pool *pool;
@@ -215,7 +317,8 @@ int pool_build(struct pool **made, const struct pool_setup *setup, const struct 
     if (error)
         return error;
     pool->config = *config;
-    error = open_parts(pool, extras, fault);
+    at_init(&pool->last_id, (unsigned long)config->id_start);
+    error = open_parts(pool, fault);
     if (error)
         pool_release(pool);
     else

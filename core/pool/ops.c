@@ -9,6 +9,8 @@
 #include "core/pool/scheduler.h"
 #include "core/pool/submit.h"
 
+static const char *const completion_names[] = {"ready_queue", "worker", NULL};
+static const char *const stop_names[] = {"drain", "poison", "flush", NULL};
 static const char *const elements_names[] = {"prepared", "worker", NULL};
 static const char *const freeing_names[] = {"deferred", "automatic", NULL};
 
@@ -16,20 +18,34 @@ static const char *const freeing_names[] = {"deferred", "automatic", NULL};
 // do not spin. Waking a thread costs more than either, but spinning for that long would cost a processor that,
 // with more threads than processors, the worker needs.
 static const struct param params[] = {
+    PARAM_CHOICE(struct erts_pool_config, completion, "ready_queue", completion_names,
+                 "where a finished job completes: at home, through a ready queue, or on its worker"),
     PARAM_CHOICE(struct erts_pool_config, ready_lock, "mutex", lock_names,
                  "lock that workers hold while they put a finished job into a ready queue"),
     PARAM_CHOICE(struct erts_pool_config, elements, "prepared", elements_names,
                  "who allocates a ready queue's element: the submitter beforehand, or the worker"),
     PARAM_CHOICE(struct erts_pool_config, freeing, "deferred", freeing_names,
                  "who frees a job queue's elements: the scheduler that gets the job back, or the worker"),
+    PARAM_U64(struct erts_pool_config, batch, "1", 1, POOL_BATCH_MAX, "jobs",
+              "most jobs that a worker takes, and then sends home, at once"),
     PARAM_U64(struct erts_pool_config, ready_limit, "20", 1, 100000, "jobs",
               "most jobs that a scheduler completes in one pass"),
     PARAM_NS(struct erts_pool_config, worker_spin_ns, "0", 0, 1000000000,
              "how long a worker without a job spins before it sleeps"),
     PARAM_NS(struct erts_pool_config, scheduler_spin_ns, "2us", 0, 1000000000,
              "how long a scheduler without work spins before it sleeps"),
+    PARAM_CHOICE(struct erts_pool_config, stop, "drain", stop_names,
+                 "how workers end: told by a flag, by a job without a port, or so and with completions left unrun"),
+    PARAM_BOOL(struct erts_pool_config, smp, "yes",
+               "with thread progress; no: as a runtime of one scheduler, where queues count all that enter them"),
+    PARAM_BOOL(struct erts_pool_config, thread_names, "yes", "names workers async_1, async_2, ..., as since 2018"),
     PARAM_U64(struct erts_pool_config, stack_kilowords, "16", 16, 8192, "kilowords",
               "stack of a worker, in 1024 words of 8 bytes"),
+    PARAM_U64(struct erts_pool_config, id_start, "0", 0, UINT64_MAX, "",
+              "where the counter of job ids stands at the start, to see it wrap around"),
+    PARAM_BOOL(struct erts_pool_config, trace, "no",
+               "prints a line at each stage of a job: -> submitted, <- started, =>> sent home, <<= completed"),
+    PARAM_BOOL(struct erts_pool_config, accounting, "no", "keeps account of what each thread spends its time on"),
     PARAM_END,
 };
 
@@ -47,27 +63,23 @@ static int ops_start(struct pool **pool, const struct pool_setup *setup, const v
     return pool_create(pool, setup, config, &extras, fault);
 }
 
-static int ops_attach(struct pool *pool, unsigned scheduler)
+static int ops_attach(struct pool *pool, unsigned thread)
 {
-    return scheduler < pool->scheduler_count ? scheduler_attach(&pool->schedulers[scheduler]) : -EINVAL;
+    if (thread < pool->scheduler_count)
+        return scheduler_attach(&pool->schedulers[thread]);
+    return pool_attach_external(pool, thread - pool->scheduler_count);
 }
 
-static long ops_submit(struct pool *pool, unsigned scheduler, unsigned *key, void (*invoke)(void *data),
+static long ops_submit(struct pool *pool, unsigned thread, unsigned *key, void (*invoke)(void *data),
                        void (*ready)(void *data), void *data)
 {
-    struct scheduler *self = &pool->schedulers[scheduler];
-    const struct job_call call = {.port = self->port, .invoke = invoke, .ready = ready, .data = data};
-    struct port *port;
-    // `ready` submits with the port held already.
-    if (port_held(&pool->ports, self->port, &port) == 0)
-        return pool_async(&self->submitter, &call, key);
-    struct lock_node node;
-    port = port_acquire(&pool->ports, self->port, &node);
-    if (!port)
-        return -EPERM;
-    const long result = pool_async(&self->submitter, &call, key);
-    port_release(port, &node);
-    return result;
+    struct submitter *submitter;
+    const int error = submitter_here(pool, thread, &submitter);
+    if (error)
+        return error;
+    const struct job_call call = {
+        .port = submitter_at(pool, thread)->port, .invoke = invoke, .ready = ready, .data = data};
+    return pool_async_locking(submitter, &call, key);
 }
 
 static enum pool_more ops_pass(struct pool *pool, unsigned scheduler)
@@ -80,9 +92,18 @@ static void ops_wait(struct pool *pool, unsigned scheduler)
     scheduler_wait(&pool->schedulers[scheduler]);
 }
 
-static void ops_detach(struct pool *pool, unsigned scheduler)
+static void ops_detach(struct pool *pool, unsigned thread)
 {
-    scheduler_detach(&pool->schedulers[scheduler]);
+    if (thread < pool->scheduler_count)
+        scheduler_detach(&pool->schedulers[thread]);
+    else
+        pool_detach_external(pool, thread - pool->scheduler_count);
+}
+
+static void ops_resolve(const void *config, struct pool_traits *traits)
+{
+    const struct erts_pool_config *chosen = config;
+    traits->completes_on_submitter = chosen->completion == POOL_COMPLETION_READY_QUEUE;
 }
 
 const struct pool_ops erts_pool_ops = {
@@ -90,9 +111,15 @@ const struct pool_ops erts_pool_ops = {
     .name = "erts",
     .summary = "the pool of Erlang's runtime: a queue a worker, a ready queue a scheduler",
     .source = "erl_async.c of Erlang/OTP (2013 and 2018), from its description; written anew",
-    .traits = {.keys = true, .completes_on_submitter = true, .takes_queues = true, .job_capacity = 0},
+    .traits = {.keys = true,
+               .completes_on_submitter = true,
+               .takes_queues = true,
+               .synchronous = true,
+               .externals = true,
+               .job_capacity = 0},
     .params = params,
     .config_size = sizeof(struct erts_pool_config),
+    .resolve = ops_resolve,
     .start = ops_start,
     .attach = ops_attach,
     .submit = ops_submit,
@@ -101,4 +128,7 @@ const struct pool_ops erts_pool_ops = {
     .detach = ops_detach,
     .stop = pool_stop,
     .statistics = pool_statistics,
+    .lengths = pool_lengths,
+    .accounts = pool_accounts,
+    .ports = &erts_port_ops,
 };

@@ -2,14 +2,15 @@
 #include "core/pool/pool.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/machine/memory.h"
+#include "core/measure/accounting.h"
 #include "core/pool/scheduler.h"
 #include "core/pool/submit.h"
 #include "core/pool/worker.h"
+#include "core/sync/elements.h"
 #include "core/sync/thread.h"
 
 // What the originals count a thread's stack in: 1024 words of 8 bytes.
@@ -67,7 +68,7 @@ static int start_worker(struct worker *worker, struct fault *fault)
     char name[16];
     snprintf(name, sizeof name, "async_%u", worker->index + 1);
     const struct thread_options options = {
-        .name = name,
+        .name = pool->config.thread_names ? name : NULL,
         .stack_bytes = (size_t)pool->config.stack_kilowords * KILOWORD_BYTES,
         .topology = pool->setup.topology,
         .cpu = pool->setup.worker_cpus ? pool->setup.worker_cpus[worker->index] : -1,
@@ -99,14 +100,6 @@ static int start_workers(struct pool *pool, struct fault *fault)
     return error;
 }
 
-static void end_workers(struct pool *pool)
-{
-    for (unsigned i = 0; i < pool->worker_count; i++)
-        worker_drain(&pool->workers[i]);
-    for (unsigned i = 0; i < pool->worker_count; i++)
-        thread_join(&pool->workers[i].thread);
-}
-
 int pool_create(struct pool **made, const struct pool_setup *setup, const struct erts_pool_config *config,
                 const struct pool_extras *extras, struct fault *fault)
 {
@@ -115,7 +108,7 @@ int pool_create(struct pool **made, const struct pool_setup *setup, const struct
     if (!error && !extras->threadless) {
         error = start_workers(pool, fault);
         if (error) {
-            end_workers(pool);
+            pool_end_workers(pool);
             pool_release(pool);
         }
     }
@@ -125,43 +118,13 @@ int pool_create(struct pool **made, const struct pool_setup *setup, const struct
     return 0;
 }
 
-static void await_outside(struct submitter *submitter)
+static void count_submitter(struct submitter *submitter, struct pool_statistics *statistics)
 {
-    SPIN_UNTIL(!at_load_sc(&submitter->inside, AT(stop_look, submit_enter, submit_leave)));
-}
-
-// From here on submit answers -ESHUTDOWN, and nobody who missed that is still inside.
-static void close_submission(struct pool *pool)
-{
-    at_store_sc(&pool->closing, 1, AT(stop_close, submit_look, pool_enter_look));
-    for (unsigned i = 0; i < pool->scheduler_count; i++) {
-        await_outside(&pool->schedulers[i].submitter);
-        scheduler_notify(&pool->schedulers[i]);
-    }
-    for (unsigned i = 0; i < pool->external_count; i++)
-        await_outside(&pool->externals[i]);
-}
-
-// The thread that stops the pool may be one of those that stop waits for.
-static void leave_myself(struct pool *pool)
-{
-    for (unsigned i = 0; i < pool->external_count; i++)
-        if (at_load_rlx(&pool->externals[i].owner) == thread_token())
-            pool_detach_external(pool, i);
-    for (unsigned i = pool->scheduler_count; i-- > 0;)
-        if (at_load_rlx(&pool->schedulers[i].submitter.owner) == thread_token())
-            scheduler_detach(&pool->schedulers[i]);
-}
-
-static void await_departures(struct pool *pool)
-{
-    for (;;) {
-        event_reset(&pool->event);
-        if (at_load_sc(&pool->attached, AT(stop_attached, pool_entered, pool_left)) == 0)
-            break;
-        event_wait(&pool->event, 0);
-    }
-    SPIN_UNTIL(at_load_acq(&pool->leaving, AT(stop_left, pool_last_touch)) == 0);
+    const uint64_t ran = at_load_rlx(&submitter->ran);
+    statistics->submitted += at_load_rlx(&submitter->submitted);
+    statistics->refused += at_load_rlx(&submitter->refused);
+    statistics->invoked += ran;
+    statistics->completed += ran;
 }
 
 void pool_statistics(struct pool *pool, struct pool_statistics *statistics)
@@ -172,41 +135,59 @@ void pool_statistics(struct pool *pool, struct pool_statistics *statistics)
         statistics->invoked += at_load_rlx(&worker->invoked);
         statistics->parks += at_load_rlx(&worker->parks);
         statistics->wakes += at_load_rlx(&worker->event.wakes) + at_load_rlx(&worker->room.wakes);
+        count_submitter(&worker->submitter, statistics);
     }
     for (unsigned i = 0; i < pool->scheduler_count; i++) {
         struct scheduler *scheduler = &pool->schedulers[i];
         statistics->completed += at_load_rlx(&scheduler->ready.completed);
         statistics->parks += at_load_rlx(&scheduler->parks);
         statistics->wakes += at_load_rlx(&scheduler->event.wakes);
-        statistics->submitted += at_load_rlx(&scheduler->submitter.submitted);
-        statistics->refused += at_load_rlx(&scheduler->submitter.refused);
+        statistics->completed += at_load_rlx(&scheduler->completed_elsewhere);
+        count_submitter(&scheduler->submitter, statistics);
     }
-    for (unsigned i = 0; i < pool->external_count; i++) {
-        statistics->submitted += at_load_rlx(&pool->externals[i].submitted);
-        statistics->refused += at_load_rlx(&pool->externals[i].refused);
-    }
+    for (unsigned i = 0; i < pool->external_count; i++)
+        count_submitter(&pool->externals[i], statistics);
+    statistics->unrun = pool->unrun;
 }
 
-int pool_stop(struct pool *pool, struct pool_statistics *statistics, struct fault *fault)
+static void add_length(uint64_t *sum, uint64_t length)
 {
-    close_submission(pool);
-    for (unsigned i = 0; i < pool->worker_count; i++)
-        worker_drain(&pool->workers[i]);
-    leave_myself(pool);
-    end_workers(pool);
-    await_departures(pool);
+    *sum = *sum == UINT64_MAX || length == QUEUE_UNCOUNTED ? UINT64_MAX : *sum + length;
+}
 
-    struct pool_statistics final;
-    pool_statistics(pool, &final);
-    const uint64_t outstanding = pool_release(pool);
-    if (statistics)
-        *statistics = final;
-    if (final.submitted != final.invoked || final.submitted != final.completed)
-        return fault_set(fault, -EIO,
-                         "the pool lost jobs: %" PRIu64 " were submitted, %" PRIu64 " invoked and %" PRIu64
-                         " completed",
-                         final.submitted, final.invoked, final.completed);
-    if (outstanding > 0)
-        return fault_set(fault, -EIO, "the pool's queues kept %" PRIu64 " elements that they had taken", outstanding);
-    return 0;
+void pool_lengths(struct pool *pool, struct pool_lengths *lengths)
+{
+    *lengths = (struct pool_lengths){0};
+    for (unsigned i = 0; i < pool->worker_count; i++)
+        add_length(&lengths->jobs, queue_length(&pool->workers[i].jobs));
+    for (unsigned i = 0; pool_has_ready(pool) && i < pool->scheduler_count; i++)
+        add_length(&lengths->ready, queue_length(&pool->schedulers[i].ready.queue));
+    if (pool->elements)
+        lengths->elements = elements_outstanding(pool->elements);
+}
+
+unsigned pool_accounts(struct pool *pool, struct pool_account *accounts, unsigned count)
+{
+    _Static_assert(ACCOUNT_STATES == POOL_ACCOUNT_STATES, "the contract has a place for each state");
+    const unsigned threads = pool->accounts ? pool->worker_count + pool->scheduler_count : 0;
+    unsigned filled = 0;
+    for (unsigned i = 0; i < threads && filled < count; i++) {
+        struct account_reading reading;
+        struct account *account = &pool->accounts[i];
+        if (!account_read(account, &reading))
+            continue;
+        struct pool_account *to = &accounts[filled++];
+        *to = (struct pool_account){
+            .kind = account->kind, .number = account->number, .at_ns = (uint64_t)clock_ns(reading.at_ticks)};
+        for (unsigned state = 0; state < ACCOUNT_STATES; state++)
+            to->ns[state] = (uint64_t)clock_ns(reading.ticks[state]);
+    }
+    return filled;
+}
+
+struct queue *pool_ready_queue(struct pool *pool, unsigned scheduler)
+{
+    if (!pool_has_ready(pool) || scheduler >= pool->scheduler_count)
+        return NULL;
+    return &pool->schedulers[scheduler].ready.queue;
 }

@@ -3,8 +3,10 @@
 // this header, the workers, the schedulers and the external submitters, each on lines of its own.
 //
 // Lifetime: created by main, then the workers (each makes its own job queue and checks in), then the schedulers
-// attach. stop closes submission, waits until nobody is inside submit, lets the workers drain and the
+// attach. stop (stop.c) closes submission, waits until nobody is inside submit, lets the workers drain and the
 // schedulers consume, and frees it all when the last has left.
+//
+// Without workers there are no queues, no elements and no thread progress: a job runs inside submit.
 #ifndef READYQ_POOL_POOL_H
 #define READYQ_POOL_POOL_H
 
@@ -18,6 +20,7 @@
 
 #define POOL_WORKERS_MAX 1024u
 
+struct account;
 struct allocator;
 struct elements;
 struct progress;
@@ -26,24 +29,35 @@ struct submitter;
 struct worker;
 
 // The originals' compile-time switches and constants as options.
+enum pool_completion { POOL_COMPLETION_READY_QUEUE, POOL_COMPLETION_WORKER };
 enum pool_elements { POOL_ELEMENTS_PREPARED, POOL_ELEMENTS_WORKER };
 enum pool_freeing { POOL_FREEING_DEFERRED, POOL_FREEING_AUTOMATIC };
 
+enum pool_stop_kind { POOL_STOP_DRAIN, POOL_STOP_POISON, POOL_STOP_FLUSH };
+
+#define POOL_BATCH_MAX 1024u
+
 struct erts_pool_config {
+    uint64_t completion; // enum pool_completion
     uint64_t ready_lock; // enum lock_kind
     uint64_t elements;   // enum pool_elements
     uint64_t freeing;    // enum pool_freeing
+    uint64_t batch;
     uint64_t ready_limit;
     uint64_t worker_spin_ns;
     uint64_t scheduler_spin_ns;
+    uint64_t stop; // enum pool_stop_kind
+    uint64_t smp;
+    uint64_t thread_names;
     uint64_t stack_kilowords;
+    uint64_t id_start;
+    uint64_t trace;
+    uint64_t accounting;
 };
 
 // What the contract has no word for. All zero: as the contract has it.
 struct pool_extras {
     struct allocator *allocator; // NULL: memory_system
-    unsigned ports;              // that can be open beside each scheduler's default one
-    unsigned externals;          // submitting threads that are no schedulers
     bool threadless;             // starts no workers: the caller opens, steps and closes them itself
 };
 
@@ -58,8 +72,9 @@ struct pool {
     struct scheduler *schedulers;
     struct submitter *externals;
     struct queue_client *clients; // of all producers, handed out to them
-    struct progress *progress;
-    struct elements *elements; // NULL: the queues use none
+    struct progress *progress;    // NULL: without SMP, or without workers
+    struct elements *elements;    // NULL: the queues use none
+    struct account *accounts;     // of the workers, then of the schedulers; NULL: none are kept
     struct port_table ports;
     _Atomic uint32_t closing;       // submit is refused
     _Atomic uint32_t workers_ended; // nothing more comes home
@@ -72,11 +87,22 @@ struct pool {
     _Atomic uint32_t attached; // schedulers and externals
     _Atomic uint32_t leaving;  // of those, still touching the pool
     _Atomic uint32_t externals_attached;
-    _Atomic uint32_t home_left; // the scheduler that externals' jobs come home to has left
+    _Atomic uint32_t home_left;                           // the scheduler that externals' jobs come home to has left
+    _Atomic uint32_t worker_accounts, scheduler_accounts; // opened so far
+    uint64_t unrun;                                       // jobs that an exit flush left behind
 };
 
 // The driver of default ports: runs the job's own `ready`.
 extern const struct driver pool_driver;
+
+// Ports through the contract.
+extern const struct pool_port_ops erts_port_ops;
+
+// Whether jobs come home through ready queues.
+static inline bool pool_has_ready(const struct pool *pool)
+{
+    return pool->worker_count > 0 && pool->config.completion == POOL_COMPLETION_READY_QUEUE;
+}
 
 // 0 and *pool with its workers ready, or a negative errno and a sentence. By main.
 int pool_create(struct pool **pool, const struct pool_setup *setup, const struct erts_pool_config *config,
@@ -88,14 +114,29 @@ int pool_build(struct pool **pool, const struct pool_setup *setup, const struct 
                const struct pool_extras *extras, struct fault *fault);
 uint64_t pool_release(struct pool *pool);
 
-// As pool_ops.stop; not from a callback. A caller that is attached itself is detached on the way.
+// As pool_ops.stop; not from a callback. A caller that is attached itself is detached on the way. With
+// POOL_STOP_POISON each worker is ended by a job without a port, as in the originals; POOL_STOP_FLUSH does the same
+// and leaves uncompleted what comes home no more (their exit flush), and counts it.
 int pool_stop(struct pool *pool, struct pool_statistics *statistics, struct fault *fault);
+
+// As pool_ops.statistics, lengths and accounts.
 void pool_statistics(struct pool *pool, struct pool_statistics *statistics);
+void pool_lengths(struct pool *pool, struct pool_lengths *lengths);
+unsigned pool_accounts(struct pool *pool, struct pool_account *accounts, unsigned count);
+
+// The ready queue of scheduler `scheduler`, from 0; NULL: there is none to poll. Any thread.
+struct queue *pool_ready_queue(struct pool *pool, unsigned scheduler);
+
+// Ends all workers whose threads run, by their flags. For a start that failed.
+void pool_end_workers(struct pool *pool);
 
 // Every thread that attaches calls pool_enter first (0, or -ESHUTDOWN) and pool_leave last, after which the pool
 // may be gone.
 int pool_enter(struct pool *pool);
 void pool_leave(struct pool *pool);
+
+// Threads that may enqueue into one job queue.
+unsigned pool_job_producers(const struct pool_setup *setup, const struct erts_pool_config *config);
 
 // By each worker, once.
 void pool_check_in(struct pool *pool);

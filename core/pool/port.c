@@ -57,6 +57,7 @@ int port_table_init(struct port_table *table, struct allocator *allocator, unsig
     table->ports = allocator->alloc(allocator, capacity * sizeof *table->ports, LINE_PAIR, -1);
     if (!table->ports)
         return -ENOMEM;
+    at_init(&table->references, 0);
     lock_init_ranked(&table->lock, LOCK_MUTEX, LOCK_RANK_PORT_TABLE, 0);
     for (unsigned i = capacity; i-- > 0;) {
         struct port *port = &table->ports[i];
@@ -103,17 +104,28 @@ int port_open(struct port_table *table, const struct driver *driver, void *drive
     hold(port, &node);
     port->state = PORT_OPEN;
     port->output_bytes = 0;
+    port->callbacks = 0;
     port->driver = driver;
     port->driver_data = driver_data;
     port->data_lock = data_lock;
-    if (driver->handle)
+    if (driver->handle) {
         driver_handle_retain(driver->handle);
-    if (data_lock)
+        port_table_reference(table);
+    }
+    if (data_lock) {
         port_data_lock_retain(data_lock);
-    *id = (uint64_t)++port->generation << 32 | (uint64_t)(port - table->ports + 1);
+        port_table_reference(table);
+    }
+    port->generation++;
+    *id = port_id(table, port);
     at_store_rlx(&port->id, *id);
     port_release(port, &node);
     return 0;
+}
+
+uint64_t port_id(const struct port_table *table, const struct port *port)
+{
+    return (uint64_t)port->generation << 32 | (uint64_t)(port - table->ports + 1);
 }
 
 struct port *port_acquire(struct port_table *table, uint64_t id, struct lock_node *node)
@@ -142,10 +154,14 @@ static void terminate(struct port_table *table, struct port *port)
     port->state = PORT_DEAD;
     if (port->driver->stop)
         port->driver->stop(port);
-    if (port->data_lock)
+    if (port->data_lock) {
         port_data_lock_release(port->data_lock);
-    if (port->driver->handle)
+        port_table_unreference(table);
+    }
+    if (port->driver->handle) {
         driver_handle_release(port->driver->handle);
+        port_table_unreference(table);
+    }
     port->data_lock = NULL;
     port->driver = NULL;
 
@@ -161,17 +177,28 @@ void port_close(struct port_table *table, struct port *port)
     if (port->state == PORT_DEAD)
         return;
     port->state = PORT_CLOSING;
-    if (port->output_bytes == 0)
+    if (port->output_bytes == 0 && port->callbacks == 0)
+        terminate(table, port);
+}
+
+void port_enter(struct port *port)
+{
+    port->callbacks++;
+}
+
+void port_leave(struct port_table *table, struct port *port)
+{
+    if (--port->callbacks == 0 && port->state == PORT_CLOSING && port->output_bytes == 0)
         terminate(table, port);
 }
 
 bool port_ready(struct port_table *table, struct port *port, const struct job *job)
 {
     const bool called = port->driver->ready_async != NULL;
+    port_enter(port);
     if (called)
         port->driver->ready_async(port, job);
-    if (port->state == PORT_CLOSING && port->output_bytes == 0)
-        terminate(table, port);
+    port_leave(table, port);
     return called;
 }
 

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ports: what jobs belong to. A job names its port by id, and the id is looked up again when the job has come
-// home, since the port may have died meanwhile. A port is used under its lock; a worker never touches one.
+// home, since the port may have died meanwhile. A port is used under its lock. A worker never touches one, except
+// where completions run on workers.
 //
-// Ports live in the slots of a table, which stay where they are, so that a look-up locks the slot first and
-// then sees whether the port is still the one meant. An id is used once: a slot's next port has another.
+// Ports live in the slots of a table, which stay where they are, so that a look-up, by a thread of any kind, locks the
+// slot first and then sees whether the port is still the one meant. (The originals free a port's memory, so that
+// their look-up on an async thread must hold thread progress back meanwhile; here there is nothing to hold back.)
+// An id is used once: a slot's next port has another.
 #ifndef READYQ_POOL_PORT_H
 #define READYQ_POOL_PORT_H
 
@@ -62,6 +65,7 @@ struct port {
     // The rest is used under the lock.
     enum port_state state;
     uint32_t generation;
+    unsigned callbacks;    // under way; the port does not die inside them
     uint64_t output_bytes; // not yet written; the driver's to set
     const struct driver *driver;
     void *driver_data;                // the driver's
@@ -75,6 +79,7 @@ struct port_table {
     unsigned capacity;
     struct lock lock;
     struct port *unused;
+    _Atomic uint64_t references; // of its ports and their jobs, to drivers and data locks
 };
 
 // Tells threads apart.
@@ -99,7 +104,24 @@ void port_release(struct port *port, struct lock_node *node);
 // The port, if the calling thread holds it. 0, -EINVAL (no such port) or -EPERM (not held).
 int port_held(struct port_table *table, uint64_t id, struct port **port);
 
-// Held. The port dies at once, or when its output is empty after a driver callback.
+// The id of a port that is or was just alive.
+uint64_t port_id(const struct port_table *table, const struct port *port);
+
+// Count a reference to a driver or a data lock that a job holds. Any thread.
+static inline void port_table_reference(struct port_table *table)
+{
+    at_add_rlx(&table->references, 1);
+}
+static inline void port_table_unreference(struct port_table *table)
+{
+    at_sub_rlx(&table->references, 1);
+}
+
+// Held. Callbacks for the port run between these two, which may be nested; a port closed meanwhile dies at the last.
+void port_enter(struct port *port);
+void port_leave(struct port_table *table, struct port *port);
+
+// Held. The port dies at once, or, closed by a callback or with output left, when it has none after a callback.
 void port_close(struct port_table *table, struct port *port);
 
 // Held. Runs the driver's callback for a job that came home, then lets a closing port without output die.

@@ -1,24 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/pool/ready.h"
 
-#include "core/machine/memory.h"
+#include "core/measure/accounting.h"
+#include "core/measure/probes.h"
+#include "core/pool/complete.h"
 #include "core/pool/pool.h"
-#include "core/pool/port.h"
+#include "core/pool/trace.h"
 #include "core/pool/worker.h"
 #include "core/sync/thread.h"
 
-int ready_open(struct ready_queue *ready, struct pool *pool, const struct queue_choice *choice,
-               const struct queue_env *env, struct fault *fault)
+int ready_open(struct ready_queue *ready, struct pool *pool, unsigned number, const struct queue_env *env,
+               struct fault *fault)
 {
-    const int error = queue_open(&ready->queue, choice, env, fault);
+    const int error = queue_open(&ready->queue, pool->setup.ready_queue, env, fault);
     if (error)
         return error;
     ready->pool = pool;
     ready->limit = (unsigned)pool->config.ready_limit;
-    lock_init_ranked(&ready->lock, (enum lock_kind)pool->config.ready_lock, LOCK_RANK_READY, 0);
+    const bool flush = pool->config.stop == POOL_STOP_FLUSH;
+    lock_init_ranked(&ready->lock, (enum lock_kind)pool->config.ready_lock, LOCK_RANK_READY, number);
     at_init(&ready->crowded, 0);
     at_init(&ready->completed, 0);
-    return 0;
+    return flush ? queue_client_reserve(&ready->last, &ready->queue) : 0;
 }
 
 void ready_close(struct ready_queue *ready)
@@ -27,18 +30,35 @@ void ready_close(struct ready_queue *ready)
         return;
     while (garbage_free(&ready->garbage, GARBAGE_STEP)) {}
     lock_fini(&ready->lock);
+    queue_client_detach(&ready->last, &ready->queue);
     queue_close(&ready->queue);
 }
 
-int ready_enqueue(struct ready_queue *ready, struct queue_client *client, void *element, struct job *job)
+// Port and id are read before: once it is in the queue, the job may be completed and freed at any moment.
+static int send(struct ready_queue *ready, struct queue_client *client, const struct worker_job *job)
+{
+    const uint64_t port = job->job->call.port;
+    const long id = job->job->id;
+    trace(ready->pool, TRACE_REPLY, id);
+    const int result = queue_enqueue_prepared(client, job->element, (uintptr_t)job->job);
+    if (result == QUEUE_OK)
+        probe_reply(port, id, &ready->queue);
+    return result;
+}
+
+unsigned ready_enqueue(struct ready_queue *ready, struct queue_client *client, const struct worker_job *jobs,
+                       unsigned count, int *result)
 {
     struct lock_node node;
+    unsigned sent = 0;
     lock_acquire(&ready->lock, &node);
-    const int result = queue_enqueue_prepared(client, element, (uintptr_t)job);
+    do
+        *result = send(ready, client, &jobs[sent]);
+    while (*result == QUEUE_OK && ++sent < count);
     lock_release(&ready->lock, &node);
-    if (result == QUEUE_OK)
+    if (sent > 0)
         queue_notify(&ready->queue);
-    return result;
+    return sent;
 }
 
 void ready_await_room(struct ready_queue *ready, struct worker *worker)
@@ -58,23 +78,6 @@ static void announce_room(struct ready_queue *ready)
             event_set(&pool->workers[i].room);
 }
 
-// The references go last, when the port has been let go: the port's death must not be the end of its lock or driver.
-static void complete(struct pool *pool, struct job *job)
-{
-    struct lock_node node;
-    struct port *port = port_acquire(&pool->ports, job->call.port, &node);
-    const bool done = port && port_ready(&pool->ports, port, job);
-    if (!done && job->call.free)
-        job->call.free(job->call.data);
-    if (port)
-        port_release(port, &node);
-    if (job->data_lock)
-        port_data_lock_release(job->data_lock);
-    if (job->driver)
-        driver_handle_release(job->driver);
-    pool_free_job(pool, job);
-}
-
 // The enqueuer may need this processor to get on.
 static void back_off(struct ready_queue *ready, bool idle)
 {
@@ -83,29 +86,49 @@ static void back_off(struct ready_queue *ready, bool idle)
     ready->retries = idle ? ready->retries + 1 : 0;
 }
 
-bool ready_check(struct ready_queue *ready)
+static void complete(struct ready_queue *ready, struct job *job, struct account *account)
+{
+    struct pool *pool = ready->pool;
+    trace(pool, TRACE_READY, job->id);
+    probe_ready(job->call.port, job->id, &ready->queue);
+    garbage_append(&ready->garbage, &job->cargo.garbage);
+    job_complete(pool, job, account);
+    pool_count(&ready->completed);
+}
+
+static void free_garbage(struct ready_queue *ready, struct account *account)
+{
+    if (!ready->garbage.first)
+        return;
+    const enum account_state before = account_enter(account, ACCOUNT_CLEAN);
+    garbage_free(&ready->garbage, GARBAGE_STEP);
+    account_enter(account, before);
+}
+
+bool ready_check(struct ready_queue *ready, struct account *account)
 {
     unsigned completed = 0;
     int result = QUEUE_OK;
+    const enum account_state before = account_enter(account, ACCOUNT_CHECK);
     for (; completed < ready->limit; completed++) {
         uintptr_t item;
         result = queue_dequeue(&ready->consumer, &item);
         if (result != QUEUE_OK)
             break;
-        struct job *job = (struct job *)item;
-        garbage_append(&ready->garbage, &job->cargo.garbage);
-        complete(ready->pool, job);
-        pool_count(&ready->completed);
+        complete(ready, (struct job *)item, account);
     }
     if (completed > 0)
         announce_room(ready);
     back_off(ready, completed == 0 && result == QUEUE_RETRY);
-    garbage_free(&ready->garbage, GARBAGE_STEP);
+    free_garbage(ready, account);
+    account_enter(account, before);
     return result != QUEUE_EMPTY;
 }
 
 enum queue_clean_state ready_clean(struct ready_queue *ready, uint64_t *progress)
 {
-    const enum queue_clean_state state = queue_clean(&ready->consumer, progress);
+    enum queue_clean_state state = queue_clean(&ready->consumer, progress);
+    if (state == QUEUE_NEED_PROGRESS && !ready->pool->progress)
+        state = QUEUE_CLEAN;
     return garbage_free(&ready->garbage, GARBAGE_STEP) ? QUEUE_DIRTY : state;
 }

@@ -19,15 +19,18 @@
 #include "core/sync/atomic.h"
 #include "core/sync/lock.h"
 
+struct account;
 struct pool;
 struct worker;
+struct worker_job;
 
 struct ready_queue {
     struct lock lock; // of enqueueing workers; LOCK_NONE if the option says so
 
     struct pool *pool ALIGNED_LINE; // not written after start
     struct queue queue;
-    unsigned limit; // completions a check
+    unsigned limit;           // completions a check
+    struct queue_client last; // reserved for whoever looks at what an exit flush left
 
     _Atomic uint32_t crowded ALIGNED_LINE; // a worker may be waiting for room
 
@@ -37,24 +40,27 @@ struct ready_queue {
     _Atomic uint64_t completed;                // `ready` or `free` has run
 };
 
-// By main, before any worker. 0, or a negative errno and a sentence. `env` tells whom to notify.
-int ready_open(struct ready_queue *ready, struct pool *pool, const struct queue_choice *choice,
-               const struct queue_env *env, struct fault *fault);
+// By main, before any worker; `number` is the scheduler's. 0, or a negative errno and a sentence. `env` tells whom to
+// notify.
+int ready_open(struct ready_queue *ready, struct pool *pool, unsigned number, const struct queue_env *env,
+               struct fault *fault);
 void ready_close(struct ready_queue *ready);
 
-// By a worker, through its own client: sends a finished job home, under the lock. Returns as queue_enqueue_prepared;
-// once it returned QUEUE_OK the job is somebody else's.
-int ready_enqueue(struct ready_queue *ready, struct queue_client *client, void *element, struct job *job);
+// By a worker, through its own client: sends up to `count` finished jobs home under one hold of the lock. Returns how
+// many went, which are somebody else's now; at fewer than `count`, *result says why as queue_enqueue_prepared would.
+unsigned ready_enqueue(struct ready_queue *ready, struct queue_client *client, const struct worker_job *jobs,
+                       unsigned count, int *result);
 
 // By a worker, after QUEUE_FULL and event_reset(&worker->room): from now on room made is announced to it. It must
 // try once more before it waits.
 void ready_await_room(struct ready_queue *ready, struct worker *worker);
 
 // By the scheduler: completes up to `limit` jobs, then frees one step of garbage. True: the limit was reached, or
-// an enqueue in flight hides more.
-bool ready_check(struct ready_queue *ready);
+// an enqueue in flight hides more. `account` is the scheduler's, or NULL.
+bool ready_check(struct ready_queue *ready, struct account *account);
 
-// By the scheduler, with nothing more to complete: one step of reclamation. QUEUE_NEED_PROGRESS: not before *progress.
+// By the scheduler, with nothing more to complete: one step of reclamation. QUEUE_NEED_PROGRESS: not before *progress; without SMP
+// there is no such thing.
 enum queue_clean_state ready_clean(struct ready_queue *ready, uint64_t *progress);
 
 #endif

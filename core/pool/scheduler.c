@@ -4,8 +4,8 @@
 #include <errno.h>
 
 #include "core/machine/clock.h"
+#include "core/measure/accounting.h"
 #include "core/pool/pool.h"
-#include "core/pool/port.h"
 #include "core/sync/elements.h"
 #include "core/sync/thread.h"
 
@@ -32,7 +32,7 @@ static void progress_wakeup(void *argument)
 static void check(struct scheduler *self)
 {
     self->clean_blocked = false;
-    self->clean_due = !ready_check(&self->ready);
+    self->clean_due = !ready_check(&self->ready, self->account);
     if (!self->clean_due)
         at_or_sc(&self->flags, SCHEDULER_READY, AT(ready_keep, ready_seen));
 }
@@ -41,7 +41,9 @@ static void clean(struct scheduler *self)
 {
     if (self->clean_blocked && !progress_reached(self->pool->progress, self->clean_progress))
         return;
+    const enum account_state before = account_enter(self->account, ACCOUNT_CLEAN);
     const enum queue_clean_state state = ready_clean(&self->ready, &self->clean_progress);
+    account_enter(self->account, before);
     self->clean_blocked = state == QUEUE_NEED_PROGRESS;
     self->clean_due = state != QUEUE_CLEAN;
 }
@@ -55,12 +57,13 @@ static bool has_work(const struct scheduler *self)
 
 enum pool_more scheduler_pass(struct scheduler *self)
 {
-    progress_update(self->progress);
+    if (self->progress)
+        progress_update(self->progress);
     if (at_load_rlx(&self->flags)) {
         // Lowered by a full barrier before the queue is looked at, or an item could be missed whose enqueuer still
         // saw the flag up.
         const uint32_t flags = at_and_sc(&self->flags, 0u, AT(ready_lower, ready_raise, ready_seen, progress_raise));
-        if (flags & SCHEDULER_READY)
+        if ((flags & SCHEDULER_READY) && self->ready.pool)
             check(self);
     }
     if (self->clean_due)
@@ -78,49 +81,70 @@ static bool spin(struct scheduler *self)
     for (unsigned round = 1; !has_work(self); round++) {
         if (clock_ticks() - start >= spin_ticks)
             return false;
-        if (round % SPINS_PER_UPDATE == 0)
+        if (round % SPINS_PER_UPDATE == 0 && self->progress)
             progress_update(self->progress);
         cpu_relax();
     }
     return true;
 }
 
+static void sleep_until_told(struct scheduler *self)
+{
+    event_reset(&self->event);
+    at_or_sc(&self->flags, SCHEDULER_SLEEPING, AT(sleep_announce, ready_raise, progress_raise));
+    if (!has_work(self)) {
+        const enum account_state before = account_enter(self->account, ACCOUNT_SLEEP);
+        event_wait(&self->event, 0);
+        account_enter(self->account, before);
+    }
+    at_and_rlx(&self->flags, ~(uint32_t)SCHEDULER_SLEEPING);
+    at_store_rlx(&self->parks, self->event.parks);
+}
+
 void scheduler_wait(struct scheduler *self)
 {
-    if (spin(self))
+    if (self->pool->worker_count == 0)
         return;
+    const enum account_state before = account_enter(self->account, ACCOUNT_CHECK);
+    const bool found = spin(self);
+    account_enter(self->account, before);
+    if (found)
+        return;
+    if (!self->progress) {
+        sleep_until_told(self);
+        return;
+    }
     // Asked for only now: a scheduler that is awake looks by itself at every pass.
     if (self->clean_blocked)
         progress_request_wakeup(self->progress, self->clean_progress);
     progress_prepare_wait(self->progress);
-    event_reset(&self->event);
-    at_or_sc(&self->flags, SCHEDULER_SLEEPING, AT(sleep_announce, ready_raise, progress_raise));
-    if (!has_work(self))
-        event_wait(&self->event, 0);
-    at_and_rlx(&self->flags, ~(uint32_t)SCHEDULER_SLEEPING);
+    sleep_until_told(self);
     progress_finalize_wait(self->progress);
-    at_store_rlx(&self->parks, self->event.parks);
+}
+
+void scheduler_count_elsewhere(struct scheduler *self)
+{
+    at_add_sc(&self->completed_elsewhere, 1, AT(elsewhere_completed, elsewhere_look));
+    scheduler_notify(self);
 }
 
 // Half-way through attaching as well as afterwards. The default port is closed last of what others can see, for
 // a submit that finds it gone must find nothing else gone.
 static void leave(struct scheduler *self)
 {
-    struct lock_node node;
     struct pool *pool = self->pool;
-    struct port *port = port_acquire(&pool->ports, self->port, &node);
-    if (port) {
-        port_close(&pool->ports, port);
-        port_release(port, &node);
-    }
+    submitter_close_port(&self->submitter);
     submitter_detach(&self->submitter);
     queue_client_detach(&self->ready.consumer, &self->ready.queue);
     while (garbage_free(&self->ready.garbage, GARBAGE_STEP)) {}
     if (self->caches_elements)
         elements_detach(pool->elements);
+    if (self->account)
+        account_close(self->account);
     if (self->progress)
         progress_unregister(self->progress);
     self->progress = NULL;
+    self->attached = false;
     pool_leave(pool);
 }
 
@@ -129,9 +153,29 @@ static int attach_elements(struct scheduler *self)
 {
     if (!self->pool->elements)
         return 0;
-    const int error = elements_attach(self->pool->elements, ELEMENTS_PER_THREAD, self->ready.queue.env.node);
+    const int node = pool_node(self->pool, self->pool->setup.scheduler_cpus, self->index);
+    const int error = elements_attach(self->pool->elements, ELEMENTS_PER_THREAD, node);
     self->caches_elements = error == 0;
     return error == -EBUSY ? 0 : error;
+}
+
+static int attach_queues(struct scheduler *self)
+{
+    struct pool *pool = self->pool;
+    const enum queue_thread_kind kind = pool->progress ? QUEUE_MANAGED : QUEUE_UNMANAGED;
+    int error = attach_elements(self);
+    if (!error && pool_has_ready(pool))
+        error = queue_client_attach(&self->ready.consumer, &self->ready.queue, QUEUE_CONSUMER, kind);
+    return error ? error : submitter_attach(&self->submitter, kind);
+}
+
+static void open_account(struct scheduler *self)
+{
+    struct pool *pool = self->pool;
+    if (!pool->accounts)
+        return;
+    self->account = self->submitter.account = &pool->accounts[pool->worker_count + self->index];
+    account_open(self->account, "scheduler", at_add_rlx(&pool->scheduler_accounts, 1) + 1);
 }
 
 int scheduler_attach(struct scheduler *self)
@@ -144,19 +188,20 @@ int scheduler_attach(struct scheduler *self)
         pool_leave(pool);
         return -EBUSY;
     }
-    self->progress = progress_register_managed(pool->progress, progress_wakeup, self);
-    if (!self->progress)
-        error = -EAGAIN;
+    if (pool->progress) {
+        self->progress = progress_register_managed(pool->progress, progress_wakeup, self);
+        error = self->progress ? 0 : -EAGAIN;
+    }
     if (!error)
-        error = attach_elements(self);
+        error = attach_queues(self);
     if (!error)
-        error = queue_client_attach(&self->ready.consumer, &self->ready.queue, QUEUE_CONSUMER, QUEUE_MANAGED);
-    if (!error)
-        error = submitter_attach(&self->submitter, QUEUE_MANAGED);
-    if (!error)
-        error = port_open(&pool->ports, &pool_driver, NULL, NULL, &self->port);
-    if (error)
+        error = submitter_open_port(&self->submitter);
+    if (!error) {
+        self->attached = true;
+        open_account(self);
+    } else {
         leave(self);
+    }
     return error;
 }
 
@@ -169,19 +214,33 @@ static bool externals_done(struct scheduler *self, uint64_t *submitted)
     if (at_load_sc(&pool->externals_attached, AT(home_look, external_came, external_left)) > 0)
         return false;
     for (unsigned i = 0; i < pool->external_count; i++)
-        *submitted += at_load_rlx(&pool->externals[i].submitted);
+        *submitted += at_load_rlx(&pool->externals[i].submitted) - at_load_rlx(&pool->externals[i].ran);
     return true;
+}
+
+// Completions on workers count before what they submitted is read: none is counted before all that it submitted.
+static uint64_t completed_of(struct scheduler *self)
+{
+    return at_load_rlx(&self->ready.completed) + at_load_rlx(&self->submitter.ran) +
+           at_load_sc(&self->completed_elsewhere, AT(elsewhere_look, elsewhere_completed));
 }
 
 static bool all_came_home(struct scheduler *self)
 {
-    uint64_t submitted = at_load_rlx(&self->submitter.submitted);
+    const uint64_t completed = completed_of(self);
+    uint64_t submitted = at_load_rlx(&self->submitter.submitted) + at_load_rlx(&self->adopted);
     const bool hosts = self->index == 0 && self->pool->external_count > 0;
-    if ((!hosts || externals_done(self, &submitted)) && at_load_rlx(&self->ready.completed) == submitted)
+    if ((!hosts || externals_done(self, &submitted)) && completed == submitted)
         return true;
     if (hosts)
         at_store_rlx(&self->pool->home_left, 0);
     return false;
+}
+
+// The originals' exit flush waits for no completion. On workers they run before the workers end.
+static bool leaves_unrun(const struct pool *pool)
+{
+    return pool->config.stop == POOL_STOP_FLUSH && pool_has_ready(pool);
 }
 
 void scheduler_detach(struct scheduler *self)
@@ -189,7 +248,7 @@ void scheduler_detach(struct scheduler *self)
     bool last = false;
     for (;;) {
         const enum pool_more more = scheduler_pass(self);
-        if (all_came_home(self) || (last && more == POOL_NOTHING))
+        if (all_came_home(self) || (last && more == POOL_NOTHING) || leaves_unrun(self->pool))
             break;
         if (more == POOL_MORE)
             continue;

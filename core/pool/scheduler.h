@@ -32,17 +32,24 @@ struct scheduler {
     struct pool *pool ALIGNED_LINE; // the scheduler's own from here on
     unsigned index;
     _Atomic uint32_t taken;           // some thread is or was this scheduler
-    struct progress_thread *progress; // NULL while not attached
-    uint64_t port;                    // its default port, for callers that know of none
+    struct progress_thread *progress; // NULL while not attached, or without SMP
+    bool attached;                    //
+    struct account *account;          // NULL: none is kept
     bool clean_due;                   // the ready queue has something to reclaim
     bool clean_blocked;               // but not before `clean_progress`
     uint64_t clean_progress;
     bool caches_elements;
     _Atomic uint64_t parks;
+
+    _Atomic uint64_t adopted ALIGNED_LINE; // jobs of its own that completions on workers submitted
+    _Atomic uint64_t completed_elsewhere;  // by workers
 };
 
 // The queue's notify: something came home. Any thread.
 void scheduler_notify(void *scheduler);
+
+// By a worker: completed one of this scheduler's jobs.
+void scheduler_count_elsewhere(struct scheduler *self);
 
 // Makes the calling thread this scheduler. 0 or a negative errno.
 int scheduler_attach(struct scheduler *scheduler);

@@ -5,9 +5,13 @@
 #include <errno.h>
 
 #include "core/machine/memory.h"
+#include "core/measure/accounting.h"
+#include "core/measure/probes.h"
+#include "core/pool/complete.h"
 #include "core/pool/pool.h"
 #include "core/pool/port.h"
 #include "core/pool/scheduler.h"
+#include "core/pool/trace.h"
 #include "core/pool/worker.h"
 #include "core/sync/thread.h"
 
@@ -33,6 +37,44 @@ void submitter_detach(struct submitter *submitter)
     at_store_rlx(&submitter->owner, NULL);
     for (unsigned i = 0; i < pool->worker_count; i++)
         queue_client_detach(&submitter->jobs[i], &pool->workers[i].jobs);
+}
+
+int submitter_open_port(struct submitter *submitter)
+{
+    return port_open(&submitter->pool->ports, &pool_driver, NULL, NULL, &submitter->port);
+}
+
+void submitter_close_port(struct submitter *submitter)
+{
+    struct lock_node node;
+    struct port_table *ports = &submitter->pool->ports;
+    struct port *port = port_acquire(ports, submitter->port, &node);
+    if (!port)
+        return;
+    port_close(ports, port);
+    port_release(port, &node);
+}
+
+struct submitter *submitter_at(struct pool *pool, unsigned thread)
+{
+    if (thread < pool->scheduler_count)
+        return &pool->schedulers[thread].submitter;
+    thread -= pool->scheduler_count;
+    return thread < pool->external_count ? &pool->externals[thread] : NULL;
+}
+
+// A worker attaches when it first has need: when it started, the other workers' queues were not all there.
+int submitter_here(struct pool *pool, unsigned thread, struct submitter **submitter)
+{
+    *submitter = submitter_at(pool, thread);
+    struct worker *worker = worker_completing();
+    if (!*submitter)
+        return -EPERM;
+    if (!worker || worker->pool != pool)
+        return 0;
+    worker->submitter.home = (*submitter)->home;
+    *submitter = &worker->submitter;
+    return at_load_rlx(&worker->submitter.owner) ? 0 : submitter_attach(&worker->submitter, QUEUE_UNMANAGED);
 }
 
 static int enter_external(struct pool *pool, struct submitter *submitter)
@@ -88,33 +130,100 @@ static long next_id(struct pool *pool)
     return (long)(id > none ? 0 - id : id);
 }
 
+// Without workers there is one place only.
 static unsigned choose_worker(const struct pool *pool, long id, unsigned *key)
 {
+    if (pool->worker_count == 0)
+        return key ? (*key = 0) : 0;
     if (!key)
         return (unsigned)(id % (long)pool->worker_count);
     *key %= pool->worker_count;
     return *key;
 }
 
+// What is told of the job is taken from before: once it is in the queue, it may be freed at any moment.
 static int enqueue(struct submitter *submitter, unsigned number, struct job *job)
 {
+    struct queue *jobs = &submitter->pool->workers[number].jobs;
+    const uint64_t port = job->call.port;
+    const long id = job->id;
     int result;
     unsigned round = 0;
+    trace(submitter->pool, TRACE_ADD, id);
     while ((result = queue_enqueue(&submitter->jobs[number], (uintptr_t)job)) == QUEUE_RETRY && round < SUBMIT_RETRIES)
         thread_spin_round(round++);
-    if (result == QUEUE_OK)
-        queue_notify(&submitter->pool->workers[number].jobs);
+    if (result == QUEUE_OK) {
+        probe_add(port, id, jobs);
+        queue_notify(jobs);
+    }
     return result <= 0 ? result : -EAGAIN;
 }
 
-static void give_back(struct pool *pool, struct queue *ready, struct job *job)
+static void take_references(struct pool *pool, struct job *job, const struct port *port)
 {
-    queue_discard(ready, job->cargo.element);
-    if (job->driver)
-        driver_handle_release(job->driver);
-    if (job->data_lock)
-        port_data_lock_release(job->data_lock);
+    job->data_lock = port->data_lock;
+    if (job->data_lock) {
+        port_data_lock_retain(job->data_lock);
+        port_table_reference(&pool->ports);
+    }
+    job->driver = port->driver->handle;
+    if (job->driver) {
+        driver_handle_retain(job->driver);
+        port_table_reference(&pool->ports);
+    }
+}
+
+// Counted before the job can be completed, and taken back if it was not sent: the scheduler must not leave meanwhile.
+static void adopt(struct submitter *submitter, bool adopted)
+{
+    if (!submitter->adopts)
+        return;
+    struct scheduler *home = &submitter->pool->schedulers[submitter->home];
+    if (adopted)
+        at_add_rlx(&home->adopted, 1);
+    else
+        at_sub_rlx(&home->adopted, 1);
+}
+
+static int send(struct submitter *submitter, unsigned number, struct job *job)
+{
+    struct pool *pool = submitter->pool;
+    struct queue *ready = pool_ready_queue(pool, submitter->home);
+    void *element = NULL;
+    int error = 0;
+    if (ready && pool->config.elements == POOL_ELEMENTS_PREPARED)
+        error = queue_prepare(ready, &element);
+    job->cargo.element = element;
+    adopt(submitter, true);
+    if (!error)
+        error = enqueue(submitter, number, job); // once it is there, the job is not ours any more
+    if (!error)
+        return 0;
+    adopt(submitter, false);
+    if (element)
+        queue_discard(ready, element);
+    job_drop(pool, job);
+    return error;
+}
+
+// Without workers: under the port's lock all the while, with no look-up and no references. Callbacks may submit again.
+static long run_here(struct submitter *submitter, struct port *port, struct job *job)
+{
+    struct pool *pool = submitter->pool;
+    pool_count(&submitter->submitted);
+    const enum account_state before = account_enter(submitter->account, ACCOUNT_PORT);
+    port_enter(port);
+    job->call.invoke(job->call.data);
+    account_enter(submitter->account, ACCOUNT_READY);
+    if (!port_ready(&pool->ports, port, job) && job->call.free) {
+        account_enter(submitter->account, ACCOUNT_PORT);
+        job->call.free(job->call.data);
+    }
+    account_enter(submitter->account, before);
+    port_leave(&pool->ports, port);
     pool_free_job(pool, job);
+    pool_count(&submitter->ran);
+    return 0;
 }
 
 static long submit(struct submitter *submitter, const struct job_call *call, unsigned *key)
@@ -127,43 +236,65 @@ static long submit(struct submitter *submitter, const struct job_call *call, uns
     struct job *job = pool_alloc_job(pool);
     if (!job)
         return -ENOMEM;
-    const long id = next_id(pool);
+    const long id = pool->worker_count ? next_id(pool) : 0;
     const unsigned number = choose_worker(pool, id, key);
     job->call = *call;
     job->id = id;
     job->scheduler = submitter->home;
-    job->data_lock = port->data_lock;
-    if (job->data_lock)
-        port_data_lock_retain(job->data_lock);
-    job->driver = port->driver->handle;
-    if (job->driver)
-        driver_handle_retain(job->driver);
-
-    struct queue *ready = &pool->schedulers[submitter->home].ready.queue;
-    job->cargo.element = NULL;
-    if (pool->config.elements == POOL_ELEMENTS_PREPARED)
-        error = queue_prepare(ready, &job->cargo.element);
+    if (id == 0)
+        return run_here(submitter, port, job);
+    take_references(pool, job, port);
+    error = send(submitter, number, job);
     if (!error)
-        error = enqueue(submitter, number, job); // once it is there, the job is not ours any more
-    if (!error) {
         pool_count(&submitter->submitted);
-        return id;
-    }
-    if (error == -EAGAIN)
+    else if (error == -EAGAIN)
         pool_count(&submitter->refused);
-    give_back(pool, ready, job);
-    return error;
+    return error ? error : id;
 }
 
+// Inside once more is what a callback that submits is, where there are no workers.
 long pool_async(struct submitter *submitter, const struct job_call *call, unsigned *key)
 {
     if (at_load_rlx(&submitter->owner) != thread_token())
         return -EPERM;
     long result = -ESHUTDOWN;
+    const uint32_t depth = at_load_rlx(&submitter->inside);
     // Either stop sees this thread inside and waits for it, or this thread sees that the pool is closing.
-    at_store_sc(&submitter->inside, 1, AT(submit_enter, stop_look));
+    at_store_sc(&submitter->inside, depth + 1, AT(submit_enter, stop_look));
     if (!at_load_sc(&submitter->pool->closing, AT(submit_look, stop_close)))
         result = submit(submitter, call, key);
-    at_store_rel(&submitter->inside, 0, AT(submit_leave, stop_look));
+    at_store_rel(&submitter->inside, depth, AT(submit_leave, stop_look));
     return result;
+}
+
+long pool_async_locking(struct submitter *submitter, const struct job_call *call, unsigned *key)
+{
+    struct port_table *ports = &submitter->pool->ports;
+    struct port *port;
+    if (at_load_rlx(&submitter->owner) != thread_token())
+        return -EPERM;
+    // Callbacks submit with the port held already.
+    if (port_held(ports, call->port, &port) == 0)
+        return pool_async(submitter, call, key);
+    struct lock_node node;
+    port = port_acquire(ports, call->port, &node);
+    if (!port)
+        return -EINVAL;
+    const long result = pool_async(submitter, call, key);
+    port_release(port, &node);
+    return result;
+}
+
+unsigned pool_port_key(uint64_t port)
+{
+    return (unsigned)port;
+}
+
+int pool_cancel(struct pool *pool, long id, struct fault *fault)
+{
+    (void)pool;
+    return fault_set(fault, -ENOTSUP,
+                     "job %ld cannot be cancelled: once submitted it may be queued, running or on its way home, and "
+                     "nothing that cancel returned could tell its owner which; let it run and ignore its result",
+                     id);
 }

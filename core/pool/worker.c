@@ -3,9 +3,21 @@
 
 #include <errno.h>
 
+#include "core/machine/memory.h"
+#include "core/measure/accounting.h"
+#include "core/measure/probes.h"
+#include "core/pool/complete.h"
 #include "core/pool/pool.h"
 #include "core/pool/scheduler.h"
+#include "core/pool/trace.h"
 #include "core/sync/elements.h"
+
+static _Thread_local struct worker *completing;
+
+struct worker *worker_completing(void)
+{
+    return completing;
+}
 
 static void wake(void *argument)
 {
@@ -19,14 +31,15 @@ static int open_jobs(struct worker *self)
     struct queue_env env = pool->env;
     env.notify = wake;
     env.notify_argument = self;
-    env.producers_max = pool->scheduler_count + pool->external_count;
+    env.producers_max = pool_job_producers(&pool->setup, &pool->config);
     env.consumers_max = 1;
     env.node = pool_node(pool, pool->setup.worker_cpus, self->index);
     int error = queue_open(&self->jobs, pool->setup.job_queue, &env, &self->fault);
     if (error)
         return error;
     const struct queue_ops *ops = self->jobs.ops;
-    if (pool->config.freeing == POOL_FREEING_DEFERRED && ops->defer_garbage)
+    const bool carried = pool_has_ready(pool) && pool->config.freeing == POOL_FREEING_DEFERRED;
+    if (carried && ops->defer_garbage)
         ops->defer_garbage(self->jobs.memory, true);
     return queue_client_attach(&self->consumer, &self->jobs, QUEUE_CONSUMER, QUEUE_UNMANAGED);
 }
@@ -42,31 +55,60 @@ static int attach_elements(struct worker *self)
     return error == -EBUSY ? 0 : error;
 }
 
+static size_t batch_bytes(const struct pool *pool)
+{
+    return (size_t)pool->config.batch * sizeof(struct worker_job);
+}
+
+static int open_memory(struct worker *self)
+{
+    struct pool *pool = self->pool;
+    self->batch = pool->allocator->alloc(pool->allocator, batch_bytes(pool), LINE_PAIR, -1);
+    return self->batch ? attach_elements(self) : -ENOMEM;
+}
+
+static int attach_queues(struct worker *self)
+{
+    struct pool *pool = self->pool;
+    int error = 0;
+    for (unsigned i = 0; pool_has_ready(pool) && i < pool->scheduler_count && !error; i++)
+        error = queue_client_attach(&self->ready[i], &pool->schedulers[i].ready.queue, QUEUE_PRODUCER, QUEUE_UNMANAGED);
+    return error;
+}
+
 int worker_open(struct worker *self)
 {
     struct pool *pool = self->pool;
-    self->progress = progress_register_unmanaged(pool->progress, wake, self);
-    if (!self->progress)
-        return -EAGAIN;
-    int error = attach_elements(self);
+    if (pool->progress) {
+        self->progress = progress_register_unmanaged(pool->progress, wake, self);
+        if (!self->progress)
+            return -EAGAIN;
+    }
+    int error = open_memory(self);
     if (!error)
         error = open_jobs(self);
-    for (unsigned i = 0; i < pool->scheduler_count && !error; i++)
-        error = queue_client_attach(&self->ready[i], &pool->schedulers[i].ready.queue, QUEUE_PRODUCER, QUEUE_UNMANAGED);
-    return error;
+    return error ? error : attach_queues(self);
 }
 
 void worker_close(struct worker *self)
 {
     struct pool *pool = self->pool;
     while (garbage_free(&self->saved, GARBAGE_STEP)) {}
-    for (unsigned i = 0; i < pool->scheduler_count; i++)
-        queue_client_detach(&self->ready[i], &pool->schedulers[i].ready.queue);
+    if (pool_has_ready(pool))
+        for (unsigned i = 0; i < pool->scheduler_count; i++)
+            queue_client_detach(&self->ready[i], &pool->schedulers[i].ready.queue);
+    if (at_load_rlx(&self->submitter.owner))
+        submitter_detach(&self->submitter);
     queue_client_detach(&self->consumer, &self->jobs);
     if (self->caches_elements)
         elements_detach(pool->elements);
+    if (self->batch)
+        pool->allocator->free(pool->allocator, self->batch, batch_bytes(pool), -1);
+    if (self->account)
+        account_close(self->account);
     if (self->progress)
         progress_unregister(self->progress);
+    self->batch = NULL;
     self->progress = NULL;
 }
 
@@ -76,41 +118,109 @@ void worker_drain(struct worker *self)
     event_set(&self->event);
 }
 
-// Sends the finished job home. The record is the scheduler's as soon as it is in the ready queue.
-static enum worker_next reply(struct worker *self)
+// How many of the next jobs in hand go home to the scheduler that the first of them goes to.
+static unsigned same_home(const struct worker *self)
 {
-    struct job *job = self->done;
-    struct ready_queue *home = &self->pool->schedulers[job->scheduler].ready;
-    struct queue_client *client = &self->ready[job->scheduler];
-    int result = ready_enqueue(home, client, self->done_element, job);
-    if (result == QUEUE_FULL) {
-        event_reset(&self->room);
-        ready_await_room(home, self);
-        result = ready_enqueue(home, client, self->done_element, job);
-        if (result == QUEUE_FULL)
-            return WORKER_NO_ROOM;
-    }
-    if (result != QUEUE_OK)
-        return WORKER_RETRY;
-    self->done = NULL;
-    if (at_load_rlx(&self->awaited))
-        at_store_rlx(&self->awaited, NULL);
-    return WORKER_RAN;
+    const struct worker_job *next = &self->batch[self->sent];
+    unsigned count = 1;
+    while (self->sent + count < self->taken && next[count].job->scheduler == next->job->scheduler)
+        count++;
+    return count;
 }
 
-static enum worker_next run(struct worker *self, struct job *job)
+static int send_some(struct worker *self)
 {
-    if (job->call.port == PORT_NONE)
-        return WORKER_STOP;
-    // Taken out before the chain is written over it.
-    self->done_element = job->cargo.element;
-    job->cargo.garbage = (struct garbage_chain){NULL, NULL};
-    queue_take_garbage(&self->consumer, &job->cargo.garbage);
-    garbage_append(&job->cargo.garbage, &self->saved);
+    int result;
+    const struct worker_job *next = &self->batch[self->sent];
+    const unsigned home = next->job->scheduler;
+    struct ready_queue *ready = &self->pool->schedulers[home].ready;
+    self->sent += ready_enqueue(ready, &self->ready[home], next, same_home(self), &result);
+    return result;
+}
+
+// Sends the finished jobs home. The records are the schedulers' as soon as they are in the ready queues.
+static enum worker_next reply(struct worker *self)
+{
+    while (self->sent < self->taken) {
+        int result = send_some(self);
+        if (result == QUEUE_FULL) {
+            event_reset(&self->room);
+            ready_await_room(&self->pool->schedulers[self->batch[self->sent].job->scheduler].ready, self);
+            result = send_some(self);
+            if (result == QUEUE_FULL)
+                return WORKER_NO_ROOM;
+        }
+        if (result != QUEUE_OK)
+            return WORKER_RETRY;
+    }
+    self->taken = self->sent = 0;
+    if (at_load_rlx(&self->awaited))
+        at_store_rlx(&self->awaited, NULL);
+    return self->poisoned ? WORKER_STOP : WORKER_RAN;
+}
+
+// The originals' way without ready queues: the job ends here, whoever submitted it.
+static void complete_here(struct worker *self, struct job *job)
+{
+    struct scheduler *home = &self->pool->schedulers[job->scheduler];
+    trace(self->pool, TRACE_READY, job->id);
+    probe_ready(job->call.port, job->id, NULL);
+    completing = self;
+    job_complete(self->pool, job, self->account);
+    completing = NULL;
+    scheduler_count_elsewhere(home);
+}
+
+static void invoke(struct worker *self, struct job *job)
+{
+    trace(self->pool, TRACE_GET, job->id);
+    account_enter(self->account, ACCOUNT_PORT);
     job->call.invoke(job->call.data);
+    account_enter(self->account, ACCOUNT_OTHER);
     pool_count(&self->invoked);
-    self->done = job;
+}
+
+static enum worker_next run(struct worker *self)
+{
+    const bool sends = pool_has_ready(self->pool);
+    for (unsigned i = 0; i < self->taken; i++) {
+        invoke(self, self->batch[i].job);
+        if (!sends)
+            complete_here(self, self->batch[i].job);
+    }
+    if (!sends)
+        self->sent = self->taken;
     return reply(self);
+}
+
+// Takes the element out before the chain of garbage is written over it. False: it is the poison, which stays as it is.
+static bool take(struct worker *self, struct job *job)
+{
+    probe_get(job->call.port, job->id, &self->jobs);
+    if (job->call.port == PORT_NONE) {
+        trace(self->pool, TRACE_GET, job->id);
+        self->poisoned = true;
+        return false;
+    }
+    self->batch[self->taken++] = (struct worker_job){.job = job, .element = job->cargo.element};
+    job->cargo.garbage = (struct garbage_chain){NULL, NULL};
+    return true;
+}
+
+// Up to a batch, without waiting for more; the first job carries the garbage of all.
+static int take_batch(struct worker *self)
+{
+    uintptr_t item;
+    int result;
+    do
+        result = queue_dequeue(&self->consumer, &item);
+    while (result == QUEUE_OK && take(self, (struct job *)item) && self->taken < self->pool->config.batch);
+    if (self->taken == 0)
+        return self->poisoned ? QUEUE_OK : result;
+    struct garbage_chain *cargo = &self->batch[0].job->cargo.garbage;
+    queue_take_garbage(&self->consumer, cargo);
+    garbage_append(cargo, &self->saved);
+    return QUEUE_OK;
 }
 
 // With nothing to dequeue and nothing to clean at once. The event is reset before the look at the order to stop,
@@ -126,9 +236,13 @@ static enum worker_next rest(struct worker *self)
         case QUEUE_DIRTY:
             return WORKER_AGAIN;
         case QUEUE_NEED_PROGRESS:
-            // What was saved is kept: a job may come before the progress does, and carry it home.
-            progress_request_wakeup(self->progress, progress);
-            return WORKER_SLEEP;
+            // What was saved is kept: a job may come before the progress does, and carry it home. Without SMP
+            // there is no progress to wait for.
+            if (self->progress) {
+                progress_request_wakeup(self->progress, progress);
+                return WORKER_SLEEP;
+            }
+            __attribute__((fallthrough));
         case QUEUE_CLEAN:
             if (!garbage_free(&self->saved, GARBAGE_STEP))
                 return draining ? WORKER_STOP : WORKER_SLEEP;
@@ -136,25 +250,37 @@ static enum worker_next rest(struct worker *self)
     }
 }
 
+static bool clean(struct worker *self)
+{
+    uint64_t progress;
+    account_enter(self->account, ACCOUNT_CLEAN);
+    const bool dirty = queue_clean(&self->consumer, &progress) == QUEUE_DIRTY;
+    account_enter(self->account, ACCOUNT_OTHER);
+    return dirty;
+}
+
 enum worker_next worker_step(struct worker *self)
 {
-    if (self->done)
+    if (self->taken > 0)
         return reply(self);
-    uintptr_t item;
-    const int result = queue_dequeue(&self->consumer, &item);
+    const int result = take_batch(self);
     if (result == QUEUE_OK)
-        return run(self, (struct job *)item);
+        return run(self);
     if (result == QUEUE_RETRY)
         return WORKER_RETRY;
-    uint64_t progress;
-    if (queue_clean(&self->consumer, &progress) == QUEUE_DIRTY)
+    if (clean(self))
         return WORKER_AGAIN;
-    return rest(self);
+    account_enter(self->account, ACCOUNT_CHECK);
+    const enum worker_next next = rest(self);
+    account_enter(self->account, ACCOUNT_OTHER);
+    return next;
 }
 
 static void sleep_on(struct worker *self, struct event *event)
 {
+    account_enter(self->account, ACCOUNT_SLEEP);
     event_wait(event, self->pool->config.worker_spin_ns);
+    account_enter(self->account, ACCOUNT_OTHER);
     at_store_rlx(&self->parks, self->event.parks + self->room.parks);
 }
 
@@ -185,6 +311,16 @@ static void depart(struct pool *pool)
         scheduler_notify(&pool->schedulers[i]);
 }
 
+// The numbers tell in which order the workers arrived, as in the original, and not which is which.
+static void open_account(struct worker *self)
+{
+    struct pool *pool = self->pool;
+    if (!pool->accounts)
+        return;
+    self->account = self->submitter.account = &pool->accounts[self->index];
+    account_open(self->account, "async", at_add_rlx(&pool->worker_accounts, 1) + 1);
+}
+
 void worker_main(void *argument)
 {
     struct worker *self = argument;
@@ -192,8 +328,10 @@ void worker_main(void *argument)
     self->error = worker_open(self);
     const bool good = self->error == 0;
     pool_check_in(pool);
-    if (good)
+    if (good) {
+        open_account(self);
         loop(self);
+    }
     worker_close(self);
     depart(pool);
 }

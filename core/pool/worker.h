@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // An async worker: runs jobs from its own queue and sends them home. It never frees a job, and frees elements of
-// its queue only when it has nothing better to do: the dead ones travel home inside the next job.
+// its queue only when it has nothing better to do: the dead ones travel home inside the next job. With the option
+// completion=worker it completes the jobs itself instead, and frees them and the elements.
 //
 // Its thread only loops over worker_step, which never blocks and says what to do next. Tests call it directly.
 #ifndef READYQ_POOL_WORKER_H
@@ -10,6 +11,7 @@
 
 #include "core/fault.h"
 #include "core/pool/job.h"
+#include "core/pool/submit.h"
 #include "core/queue_client.h"
 #include "core/sync/atomic.h"
 #include "core/sync/event.h"
@@ -19,8 +21,14 @@
 struct pool;
 struct ready_queue;
 
+// A job in the worker's hands.
+struct worker_job {
+    struct job *job;
+    void *element; // for its way home
+};
+
 enum worker_next {
-    WORKER_RAN,     // ran a job, and it is on its way home
+    WORKER_RAN,     // ran what it took, and all is on its way home
     WORKER_AGAIN,   // there may be more to do at once
     WORKER_RETRY,   // an operation of another thread is in the way, or memory is short
     WORKER_SLEEP,   // wait for `event`, which was reset before the last look
@@ -36,15 +44,19 @@ struct worker {
     unsigned index;
     struct queue jobs;          // made by the worker itself
     struct queue_client *ready; // one a scheduler
+    struct job poison;          // the job without a port that ends this worker; its own, and it writes nothing to it
     _Atomic uint32_t draining;  // no more jobs will come: stop when there are none
     _Atomic(struct ready_queue *) awaited;
 
     struct queue_client consumer ALIGNED_LINE; // the worker's own from here on
     struct progress_thread *progress;          // NULL while not open
     struct garbage_chain saved;                // collected while idle, in the hope of a job to carry it
-    struct job *done;                          // invoked, and not yet sent home
-    void *done_element;                        // for its way home
+    struct worker_job *batch;                  // taken at once; pool->config.batch of them
+    unsigned taken, sent;                      // how many there are, and how many are on their way home
+    bool poisoned;                             // no more after this batch
     bool caches_elements;
+    struct account *account;    // NULL: none is kept
+    struct submitter submitter; // of completions that run here
     _Atomic uint64_t invoked;
     _Atomic uint64_t parks;
 
@@ -58,11 +70,14 @@ struct worker {
 int worker_open(struct worker *worker);
 void worker_close(struct worker *worker);
 
-// Takes one job, or does one step of reclamation, or finds that there is nothing to do.
+// Takes a batch of jobs and runs it, or does one step of reclamation, or finds that there is nothing to do.
 enum worker_next worker_step(struct worker *worker);
 
 // The thread: opens, checks in, loops, closes.
 void worker_main(void *worker);
+
+// The worker that runs a completion on the calling thread at this moment; NULL: none does.
+struct worker *worker_completing(void);
 
 // Any thread: no more jobs will be submitted to this worker.
 void worker_drain(struct worker *worker);

@@ -9,6 +9,7 @@
 
 #include "core/machine/clock.h"
 #include "core/machine/memory.h"
+#include "core/measure/accounting.h"
 #include "core/queue_client.h"
 #include "core/run/commands.h"
 #include "core/run/params.h"
@@ -102,6 +103,43 @@ static int print_latency_cost(struct fault *fault)
     printf("two readings, recorded  %.1f ns\n", cost.other_ns);
     printf("recording one latency   %.1f ns\n\n", cost.other_ns - cost.one_ns);
     return 0;
+}
+
+// A change of state in a pool's loop, for a thread without an account and for one that has it.
+
+static uint64_t change_states(struct account *account, unsigned operations)
+{
+    const uint64_t start = clock_ticks();
+    for (unsigned i = 0; i < operations; i++) {
+        __asm__ volatile("" : "+r"(account)); // as in the loop, the compiler can't know which of the two it is
+        account_enter(account, i % 2 ? ACCOUNT_CHECK : ACCOUNT_PORT);
+    }
+    return clock_ticks() - start;
+}
+
+static uint64_t change_without_account(void *context, unsigned operations)
+{
+    (void)context;
+    return change_states(NULL, operations);
+}
+
+static uint64_t change_in_account(void *context, unsigned operations)
+{
+    return change_states(context, operations);
+}
+
+static void print_accounting_cost(void)
+{
+    if (!READYQ_OBSERVE) {
+        puts("accounting              left out of this build\n");
+        return;
+    }
+    struct account account = {0};
+    account_open(&account, "async", 1);
+    const struct cost_pair cost = measure(change_without_account, change_in_account, &account);
+    account_close(&account);
+    printf("accounting off          %.1f ns a change of state\n", cost.one_ns);
+    printf("accounting on           %.1f ns a change of state\n\n", cost.other_ns);
 }
 
 // One thread that enqueues and dequeues in turn, by either kind of call.
@@ -267,7 +305,8 @@ int command_cost(struct command_call *call, struct fault *fault)
 {
     static const struct argp argp = {
         .parser = take_no_word,
-        .doc = "Measures what the harness itself costs: reading the clock, recording a latency, and calling a queue "
+        .doc = "Measures what the harness itself costs: reading the clock, recording a latency, changing the state "
+               "of an account, and calling a queue "
                "through its table of functions in place of directly. Medians of rounds that alternate.\v"
                "Example:\n  readyq cost"};
     const int error = command_words(call, &argp, NULL, fault);
@@ -275,5 +314,8 @@ int command_cost(struct command_call *call, struct fault *fault)
         return error;
     clock_calibrate();
     const int latency = print_latency_cost(fault);
-    return latency ? latency : print_dispatch_tax(fault);
+    if (latency)
+        return latency;
+    print_accounting_cost();
+    return print_dispatch_tax(fault);
 }

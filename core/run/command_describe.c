@@ -51,7 +51,7 @@ static int describe_pool(const struct pool_entry *entry)
 {
     print_head("a pool", entry->name, entry->ops->summary, entry->ops->source);
     struct trait_text traits[TRAITS_MOST + 1];
-    traits_of_pool(&entry->ops->traits, traits);
+    traits_of_pool(entry->ops, traits);
     const int result = print_traits(traits);
     puts("\nparameters");
     params_print(entry->ops->params, stdout);

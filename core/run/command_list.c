@@ -94,14 +94,15 @@ static int print_workloads(void)
 
 static int print_pools(void)
 {
-    static const char *const names[] = {"pool", "keys", "completes on", "takes queues", "job capacity", "summary"};
+    static const char *const names[] = {"pool",      "keys",  "completes on", "takes queues", "workers from",
+                                        "externals", "ports", "job capacity", "summary"};
     struct table table;
     table_init(&table, sizeof names / sizeof names[0]);
     headings(&table, names);
     for (const struct pool_entry *entry = pool_list; entry->name; entry++) {
         struct trait_text traits[TRAITS_MOST + 1];
         if (entry->ops)
-            traits_of_pool(&entry->ops->traits, traits);
+            traits_of_pool(entry->ops, traits);
         table_cell(&table, "%s", entry->name);
         for (unsigned i = 0; i + 2 < table.columns; i++)
             table_cell(&table, "%s", entry->ops ? traits[i].value : "-");
@@ -170,7 +171,7 @@ static json_t *pool_json(const struct pool_entry *entry)
         return one;
     json_object_set_new(one, "summary", json_string(entry->ops->summary));
     json_object_set_new(one, "source", json_string(entry->ops->source));
-    json_object_set_new(one, "traits", traits_pool_json(&entry->ops->traits));
+    json_object_set_new(one, "traits", traits_pool_json(entry->ops));
     json_object_set_new(one, "params", params_json(entry->ops->params));
     return one;
 }

@@ -8,6 +8,7 @@
 
 #include "core/registry.h"
 #include "core/run/params.h"
+#include "core/run/traits.h"
 
 // Keys of options without a short form. Those of the run's settings follow, in the order of run_params.
 enum option_key {
@@ -49,7 +50,7 @@ static const struct argp_option fixed_options[] = {
     {"allocator", KEY_ALLOCATOR, "NAME", 0, "jemalloc or libc (default: jemalloc where it is installed)", GROUP_HOW},
     {NULL, 0, NULL, 0,
      "What to do with the result (the record goes to standard output, as one line of JSON):", GROUP_OUTPUT},
-    {"csv", KEY_CSV, "DIR", 0, "Append the run to throughput.csv, latency.csv and histogram.csv in DIR", GROUP_OUTPUT},
+    {"csv", KEY_CSV, "DIR", 0, "Append the run to the CSV files of results in DIR", GROUP_OUTPUT},
     {"dry-run", KEY_DRY_RUN, NULL, 0,
      "Check the options and print the record as far as it is known; measure and write nothing", GROUP_OUTPUT},
     {"quiet", KEY_QUIET, NULL, 0, "No progress and no summary on standard error", GROUP_OUTPUT},
@@ -279,7 +280,7 @@ static int choose_pool(struct run_options *options, const struct typed *typed, s
 static int choose_pool_queues(struct run_options *options, const struct typed *typed, struct fault *fault)
 {
     char reason[128];
-    if (!options->pool->ops->traits.takes_queues) {
+    if (!traits_resolved(options->pool->ops, options->pool_config).takes_queues) {
         snprintf(reason, sizeof reason, "pool %s takes no queues", options->pool->name);
         return refuse_given(typed, (const int[]){KEY_QUEUE, KEY_JOB_QUEUE, KEY_READY_QUEUE, 0}, reason, fault);
     }

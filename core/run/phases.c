@@ -145,10 +145,45 @@ static uint64_t total_operations(const struct run_phases *phases)
     return total;
 }
 
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 static void nap(uint64_t ns)
 {
     const struct timespec time = {.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
     nanosleep(&time, NULL);
+}
+
+// The next sample is due at a time set beforehand, so that what one takes does not add to the interval. Where the
+// controller was kept from its processor for longer, the samples missed are not made up for.
+static void take_sample(struct run_phases *phases)
+{
+    const uint64_t now = clock_system_ns();
+    if (now < phases->sample_due_ns)
+        return;
+    phases->plan.sample(phases->plan.context);
+    phases->sample_due_ns += phases->plan.sample_ns;
+    if (phases->sample_due_ns <= now)
+        phases->sample_due_ns = now + phases->plan.sample_ns;
+}
+
+// Sleeps between two looks, taking the samples that fall due.
+static void rest(struct run_phases *phases, uint64_t ns)
+{
+    if (!phases->sample_due_ns) {
+        nap(ns);
+        return;
+    }
+    const uint64_t end = clock_system_ns() + ns;
+    take_sample(phases);
+    for (uint64_t now = clock_system_ns(); now < end; now = clock_system_ns()) {
+        const uint64_t wake = least(end, phases->sample_due_ns);
+        if (now < wake)
+            nap(wake - now);
+        take_sample(phases);
+    }
 }
 
 // One wait of the controller, and what its watchdog remembers.
@@ -159,11 +194,6 @@ struct watch {
     uint64_t operations;
     unsigned below;
 };
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
 
 // Whether the run is stuck. In the drain a thread may take as long as it likes, as long as something moves.
 static bool look(struct run_phases *phases, enum run_state state, struct watch *watch)
@@ -197,7 +227,7 @@ static enum phases_end await(struct run_phases *phases, enum run_state state, ui
         if (at_load_rlx(&phases->given_up) && state != RUN_DONE)
             return PHASES_GAVE_UP;
         progress_line_show(&phases->line, state_names[state], watch.looked_ns, elapsed, least_ns, watch.operations);
-        nap(watch.below ? NAP_NS : least(least_ns - elapsed, LONG_NAP_NS));
+        rest(phases, watch.below ? NAP_NS : least(least_ns - elapsed, LONG_NAP_NS));
     }
 }
 
@@ -261,6 +291,18 @@ static uint64_t rest_of_window(const struct run_phases *phases)
     return passed < phases->plan.duration_ns ? phases->plan.duration_ns - passed : 0;
 }
 
+// All threads are in the window, and stay until it is over.
+static enum phases_end stay_in_window(struct run_phases *phases)
+{
+    at_moment(phases, PHASES_OPENED);
+    phases->sample_due_ns = phases->plan.sample_ns ? clock_system_ns() : 0;
+    const enum phases_end end = await(phases, RUN_ENTERED, rest_of_window(phases));
+    phases->sample_due_ns = 0;
+    if (end == PHASES_FINISHED)
+        at_moment(phases, PHASES_CLOSING);
+    return end;
+}
+
 // From warm-up to cool-down.
 static enum phases_end measure(struct run_phases *phases)
 {
@@ -270,13 +312,10 @@ static enum phases_end measure(struct run_phases *phases)
         return end;
     set_phase(phases, WORD_WINDOW);
     end = await(phases, RUN_ENTERED, 0);
+    if (end == PHASES_FINISHED)
+        end = stay_in_window(phases);
     if (end != PHASES_FINISHED)
         return end;
-    at_moment(phases, PHASES_OPENED);
-    end = await(phases, RUN_ENTERED, rest_of_window(phases));
-    if (end != PHASES_FINISHED)
-        return end;
-    at_moment(phases, PHASES_CLOSING);
     set_phase(phases, WORD_COOLDOWN);
     end = await(phases, RUN_LEFT, 0);
     if (end == PHASES_FINISHED)

@@ -8,7 +8,7 @@
 //
 //   gather -> warm-up -> window -> cool-down -> drain        (or -> abort: a thread could not attach)
 //
-// The controller sleeps between looks. It is the watchdog too: when nothing moves for `stuck_ns`, in any phase,
+// The controller sleeps between looks, and in the window as briefly as it is to take samples. It is the watchdog too: when nothing moves for `stuck_ns`, in any phase,
 // or a thread does not check in for that long, the run is stuck.
 #ifndef READYQ_RUN_PHASES_H
 #define READYQ_RUN_PHASES_H
@@ -54,14 +54,17 @@ struct phases_plan {
     const struct topology *topology; // NULL: nobody is pinned
     const int *cpus;                 // per thread; negative: not pinned
     uint64_t warmup_ns, duration_ns, stuck_ns;
+    uint64_t sample_ns; // how often `sample` is called; 0: never
     bool show_progress; // a live line on stderr
-    void *context;      // of the three functions below
+    void *context;      // of the functions below
     // By each thread, pinned, before its body. 0, or a negative errno with nothing left behind.
     int (*attach)(struct workload_thread *self, void *context);
     // By each thread that attached, after its body.
     void (*detach)(struct workload_thread *self, void *context);
     // By the controller. May be NULL.
     void (*at_moment)(enum phases_moment moment, void *context);
+    // By the controller, between PHASES_OPENED and PHASES_CLOSING. Takes much less than `sample_ns`.
+    void (*sample)(void *context);
 };
 
 enum phases_end {

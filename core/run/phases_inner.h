@@ -19,6 +19,7 @@ struct run_phases {
     struct progress_line line;
     unsigned started;       // threads
     enum run_state awaited; // what the controller waits for
+    uint64_t sample_due_ns; // when, by the system's clock, the next sample is to be taken; 0: none is
     struct run_thread threads[];
 };
 

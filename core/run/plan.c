@@ -8,6 +8,7 @@
 #include "core/run/limits.h"
 #include "core/run/plan_texts.h"
 #include "core/run/run.h"
+#include "core/run/traits.h"
 
 // Threads of the run that are in a role of which `wanted` says yes.
 static unsigned count_threads(const struct workload_demand *demand, bool (*wanted)(const struct workload_role *))
@@ -22,6 +23,11 @@ static unsigned count_threads(const struct workload_demand *demand, bool (*wante
 static bool any_role(const struct workload_role *role)
 {
     return role->name != NULL;
+}
+
+static bool role_is_external(const struct workload_role *role)
+{
+    return role->external;
 }
 
 static bool role_produces(const struct workload_role *role)
@@ -76,28 +82,60 @@ static int check_pool_queue(const struct queue_choice *choice, const char *what,
     return queue_demand_check(choice, &demand, fault);
 }
 
-static int check_pool(const struct run_plan *plan, struct fault *fault)
+// Threads are numbered role by role, and a pool's schedulers from 0.
+static int check_roles(const struct run_plan *plan, struct fault *fault)
 {
-    const struct run_options *options = plan->options;
-    const char *workload = options->workload->name;
-    if (!options->pool)
-        return fault_set(fault, -EINVAL, "workload %s runs on a pool, and none is given", workload);
-    const char *pool = options->pool->name;
-    const struct pool_traits *traits = &options->pool->ops->traits;
-    if (plan->demand.needs_keys && !traits->keys)
+    const struct workload_role *roles = plan->demand.roles;
+    const char *workload = plan->options->workload->name;
+    if (plan->schedulers == 0)
+        return fault_set(fault, -EINVAL, "workload %s needs at least one scheduler", workload);
+    for (unsigned r = 1; r < WORKLOAD_ROLES_MAX && roles[r].name; r++)
+        if (roles[r - 1].external && !roles[r].external)
+            return fault_set(fault, -EINVAL, "workload %s names the role %s, of schedulers, after the external role %s",
+                             workload, roles[r].name, roles[r - 1].name);
+    return 0;
+}
+
+// Each need of the workload against what the pool, as it is configured, promises.
+static int check_pool_traits(const struct run_plan *plan, struct fault *fault)
+{
+    const char *workload = plan->options->workload->name, *pool = plan->options->pool->name;
+    const struct pool_traits *traits = &plan->pool_traits;
+    const struct workload_demand *demand = &plan->demand;
+    if (demand->needs_keys && !traits->keys)
         return fault_set(fault, -EINVAL, "workload %s is asked for keys, which pool %s does not have", workload, pool);
-    if (!traits->completes_on_submitter)
+    if (demand->needs_submitter && !traits->completes_on_submitter)
         return fault_set(fault, -EINVAL,
                          "workload %s needs jobs to complete where they were submitted, which pool %s does not promise",
                          workload, pool);
-    if (plan->demand.workers == 0)
-        return fault_set(fault, -EINVAL, "workload %s needs at least one worker", workload);
-    if (options->settings.dispatch != RUN_DISPATCH_VTABLE)
+    if (demand->workers == 0 && !traits->synchronous)
+        return fault_set(fault, -EINVAL, "workload %s is asked for no workers, but pool %s needs at least one",
+                         workload, pool);
+    if (plan->externals > 0 && !traits->externals)
         return fault_set(fault, -EINVAL,
-                         "a pool calls its queues through their tables only, so that dispatch can only be vtable");
-    if (!traits->takes_queues)
-        return 0;
-    const int result = check_pool_queue(&options->job_queue, "job queue", plan->schedulers, pool, fault);
+                         "workload %s is asked for %u threads that only submit, but in pool %s only schedulers may",
+                         workload, plan->externals, pool);
+    if (demand->needs_ports > 0 && !plan->options->pool->ops->ports)
+        return fault_set(fault, -EINVAL, "workload %s needs ports, which pool %s does not have", workload, pool);
+    return 0;
+}
+
+static int check_pool(struct run_plan *plan, struct fault *fault)
+{
+    const struct run_options *options = plan->options;
+    if (!options->pool)
+        return fault_set(fault, -EINVAL, "workload %s runs on a pool, and none is given", options->workload->name);
+    const char *pool = options->pool->name;
+    plan->pool_traits = traits_resolved(options->pool->ops, options->pool_config);
+    int result = check_roles(plan, fault);
+    if (!result)
+        result = check_pool_traits(plan, fault);
+    if (!result && options->settings.dispatch != RUN_DISPATCH_VTABLE)
+        result = fault_set(fault, -EINVAL,
+                           "a pool calls its queues through their tables only, so that dispatch can only be vtable");
+    if (result || !plan->pool_traits.takes_queues)
+        return result;
+    result = check_pool_queue(&options->job_queue, "job queue", plan->threads, pool, fault);
     return result ? result : check_pool_queue(&options->ready_queue, "ready queue", 1, pool, fault);
 }
 
@@ -134,8 +172,10 @@ static int count_demand(struct run_plan *plan, struct fault *fault)
     if (result)
         return result;
     plan->threads = count_threads(&plan->demand, any_role);
-    if (workload->subject == WORKLOAD_ON_POOL)
-        plan->schedulers = plan->threads;
+    if (workload->subject == WORKLOAD_ON_POOL) {
+        plan->externals = count_threads(&plan->demand, role_is_external);
+        plan->schedulers = plan->threads - plan->externals;
+    }
     return 0;
 }
 
@@ -143,7 +183,9 @@ int run_plan_make(struct run_plan *plan, const struct run_options *options, cons
                   struct fault *fault)
 {
     *plan = (struct run_plan){.options = options, .topology = topology};
-    int result = count_demand(plan, fault);
+    int result = run_settings_check(&options->settings, fault);
+    if (!result)
+        result = count_demand(plan, fault);
     if (!result)
         result = options->workload->subject == WORKLOAD_ON_QUEUE ? check_queue(plan, fault) : check_pool(plan, fault);
     if (!result)

@@ -32,7 +32,7 @@ static void write_optional(const struct run_plan *plan, FILE *out)
     const struct run_options *options = plan->options;
     if (options->workload->subject == WORKLOAD_ON_QUEUE) {
         print_optional(out, "", options->queue.entry->ops);
-    } else if (options->pool->ops->traits.takes_queues) {
+    } else if (plan->pool_traits.takes_queues) {
         print_optional(out, "job_", options->job_queue.entry->ops);
         fputc(';', out);
         print_optional(out, "ready_", options->ready_queue.entry->ops);
@@ -108,7 +108,7 @@ static void write_identity(const struct run_plan *plan, FILE *out)
         print_choice(out, "queue", &options->queue);
     } else {
         fprintf(out, "pool=%s\npool_params=%s\n", options->pool->name, plan->texts[PLAN_POOL_PARAMS]);
-        if (options->pool->ops->traits.takes_queues) {
+        if (plan->pool_traits.takes_queues) {
             print_choice(out, "job_queue", &options->job_queue);
             print_choice(out, "ready_queue", &options->ready_queue);
         }
@@ -175,7 +175,7 @@ static void describe_subject(const struct run_plan *plan, struct record *record)
     record->pool_params = present(plan->texts[PLAN_POOL_PARAMS]);
     record->schedulers = plan->schedulers;
     record->workers = plan->demand.workers;
-    if (options->pool->ops->traits.takes_queues) {
+    if (plan->pool_traits.takes_queues) {
         describe_choice(&options->job_queue, &record->job_queue, &record->job_queue_params);
         describe_choice(&options->ready_queue, &record->ready_queue, &record->ready_queue_params);
     } else {

@@ -241,6 +241,45 @@ int registry_check_queue(const struct queue_ops *ops, struct fault *fault)
     return result;
 }
 
+static int check_pool_ports(const char *owner, const struct pool_port_ops *ports, struct fault *fault)
+{
+    if (!ports)
+        return 0;
+    const struct need needs[] = {
+        {ports->load, "ports->load"},     {ports->unload, "ports->unload"},         {ports->open, "ports->open"},
+        {ports->close, "ports->close"},   {ports->submit, "ports->submit"},         {ports->key, "ports->key"},
+        {ports->cancel, "ports->cancel"}, {ports->references, "ports->references"},
+    };
+    return check_needs(owner, needs, sizeof needs / sizeof needs[0], fault);
+}
+
+// What is listed, and checked before anything is configured, is what holds with every default.
+static int check_pool_defaults(const char *owner, const struct pool_ops *ops, const void *config, struct fault *fault)
+{
+    const struct pool_traits *listed = &ops->traits;
+    struct pool_traits resolved = *listed;
+    if (ops->resolve)
+        ops->resolve(config, &resolved);
+    const struct {
+        bool same;
+        const char *trait;
+    } traits[] = {
+        {resolved.keys == listed->keys, "keys"},
+        {resolved.completes_on_submitter == listed->completes_on_submitter, "completes_on_submitter"},
+        {resolved.takes_queues == listed->takes_queues, "takes_queues"},
+        {resolved.synchronous == listed->synchronous, "synchronous"},
+        {resolved.externals == listed->externals, "externals"},
+        {resolved.job_capacity == listed->job_capacity, "job_capacity"},
+    };
+    for (size_t i = 0; i < sizeof traits / sizeof traits[0]; i++) {
+        if (!traits[i].same)
+            return fault_set(fault, -EINVAL,
+                             "%s: resolve changes the trait %s although every parameter has its default", owner,
+                             traits[i].trait);
+    }
+    return 0;
+}
+
 int registry_check_pool(const struct pool_ops *ops, struct fault *fault)
 {
     char owner[96];
@@ -252,7 +291,16 @@ int registry_check_pool(const struct pool_ops *ops, struct fault *fault)
     };
     if (result == 0)
         result = check_needs(owner, needs, sizeof needs / sizeof needs[0], fault);
-    return result == 0 ? registry_check_params(owner, ops->params, ops->config_size, fault) : result;
+    if (result == 0)
+        result = check_pool_ports(owner, ops->ports, fault);
+    void *config = NULL;
+    if (result == 0)
+        result = check_params(owner, ops->params, ops->config_size, &config, fault);
+    if (result == 0)
+        result = check_pool_defaults(owner, ops, config, fault);
+    if (config)
+        params_delete(ops->params, config);
+    return result;
 }
 
 static int check_workload_roles(const char *owner, const struct workload_ops *ops, const struct workload_demand *demand,
@@ -264,11 +312,19 @@ static int check_workload_roles(const char *owner, const struct workload_ops *op
         const struct workload_role *role = &demand->roles[roles];
         if (role->threads == 0)
             return fault_set(fault, -EINVAL, "%s: with every default, the role %s has no thread", owner, role->name);
+        if (roles > 0 && demand->roles[roles - 1].external && !role->external)
+            return fault_set(fault, -EINVAL, "%s: the role %s, of schedulers, comes after an external role", owner,
+                             role->name);
+        if (role->external && ops->subject != WORKLOAD_ON_POOL)
+            return fault_set(fault, -EINVAL, "%s: the role %s is external, which there is on a pool only", owner,
+                             role->name);
         produces |= role->produces;
         consumes |= role->consumes;
     }
     if (roles == 0)
         return fault_set(fault, -EINVAL, "%s: resolve names no role", owner);
+    if (demand->roles[0].external)
+        return fault_set(fault, -EINVAL, "%s: every role is external, so that no thread is a scheduler", owner);
     if (ops->subject == WORKLOAD_ON_QUEUE && !(produces && consumes))
         return fault_set(fault, -EINVAL, "%s: on a queue, some role must produce and some role must consume", owner);
     return 0;

@@ -9,6 +9,8 @@
 
 #include "core/machine/memory.h"
 #include "core/measure/usage.h"
+#include "core/run/accounts.h"
+#include "core/run/lengths.h"
 #include "core/run/phases.h"
 #include "core/run/sentinel.h"
 #include "core/run/subject.h"
@@ -18,6 +20,7 @@ struct reading {
     struct usage usage;
     struct pool_statistics pool;
     uint64_t allocations;
+    struct accounts accounts;
 };
 
 // A run under way. On the heap, for a stuck run leaves it to its threads.
@@ -27,14 +30,19 @@ struct running {
     struct subject subject;
     struct run_phases *phases;
     struct reading opened, closing, closed;
+    struct lengths lengths;
+    int error; // of what was read during the window
 };
 
-static void read_usage(struct running *running, struct reading *reading)
+static void read_pool(struct running *running, struct reading *reading)
 {
-    usage_read(&reading->usage);
     reading->pool = (struct pool_statistics){.wakes = RECORD_ABSENT, .parks = RECORD_ABSENT};
-    if (running->subject.pool)
-        running->run.pool_ops->statistics(running->subject.pool, &reading->pool);
+    struct pool *pool = running->subject.pool;
+    if (!pool)
+        return;
+    running->run.pool_ops->statistics(pool, &reading->pool);
+    const int error = accounts_read(&reading->accounts, running->run.pool_ops, pool);
+    running->error = running->error ? running->error : error;
 }
 
 // The workload's threads hand their counts in when they enter and when they leave, so that what lies between the
@@ -45,9 +53,21 @@ static void at_moment(enum phases_moment moment, void *context)
     struct reading *reading = moment == PHASES_OPENED    ? &running->opened
                               : moment == PHASES_CLOSING ? &running->closing
                                                          : &running->closed;
-    if (moment != PHASES_CLOSED)
-        read_usage(running, reading);
+    if (moment != PHASES_CLOSED) {
+        usage_read(&reading->usage);
+        read_pool(running, reading);
+    }
     reading->allocations = memory_counters().allocations;
+}
+
+static void sample(void *context)
+{
+    struct running *running = context;
+    struct subject *subject = &running->subject;
+    if (subject->pool)
+        lengths_sample_pool(&running->lengths, running->run.pool_ops, subject->pool);
+    else
+        lengths_sample_queue(&running->lengths, &subject->queue, subject->elements);
 }
 
 static int attach(struct workload_thread *self, void *context)
@@ -71,11 +91,13 @@ static struct phases_plan phases_plan(struct running *running)
         .warmup_ns = options->settings.warmup_ns,
         .duration_ns = options->settings.duration_ns,
         .stuck_ns = options->settings.stuck_ns,
+        .sample_ns = options->settings.sample_lengths_ns,
         .show_progress = options->show_progress,
         .context = running,
         .attach = attach,
         .detach = detach,
         .at_moment = at_moment,
+        .sample = sample,
     };
 }
 
@@ -85,6 +107,8 @@ static void free_running(struct running *running)
     if (running->phases)
         phases_destroy(running->phases);
     running->plan->options->workload->teardown(&running->run);
+    accounts_free(&running->opened.accounts);
+    accounts_free(&running->closing.accounts);
     free(running);
 }
 
@@ -135,7 +159,7 @@ static void record_usage(const struct running *running, struct record *record)
     record->wakes = difference(running->opened.pool.wakes, running->closing.pool.wakes);
     record->parks = difference(running->opened.pool.parks, running->closing.pool.parks);
     const struct run_options *options = running->plan->options;
-    if (options->workload->subject == WORKLOAD_ON_QUEUE || options->pool->ops->traits.takes_queues)
+    if (options->workload->subject == WORKLOAD_ON_QUEUE || running->plan->pool_traits.takes_queues)
         record->allocations = running->closed.allocations - running->opened.allocations;
 }
 
@@ -153,7 +177,20 @@ static int record_stages(const struct running *running, struct record *record, s
     return 0;
 }
 
-static int record_window(const struct running *running, struct record *record, struct run_result *result)
+static int record_accounts(const struct running *running, struct record *record, struct run_result *result,
+                           struct fault *violation)
+{
+    if (running->error)
+        return running->error;
+    const int error = accounts_between(&running->opened.accounts, &running->closing.accounts, &result->accounts,
+                                       &record->account_count, violation);
+    record->accounts = result->accounts;
+    return error;
+}
+
+// `violation` receives a sentence where what was measured contradicts itself.
+static int record_window(const struct running *running, struct record *record, struct run_result *result,
+                         struct fault *violation)
 {
     struct phases_result measured;
     phases_measure(running->phases, &measured);
@@ -166,7 +203,9 @@ static int record_window(const struct running *running, struct record *record, s
     record->thread_operations_max = measured.thread_operations_max;
     record->fairness = measured.fairness;
     record_usage(running, record);
-    return record_stages(running, record, result);
+    lengths_record(&running->lengths, record);
+    const int error = record_accounts(running, record, result, violation);
+    return error ? error : record_stages(running, record, result);
 }
 
 static void set_verdict(struct record *record, const char *exit_reason, const char *verdict)
@@ -183,9 +222,17 @@ static int stuck_run(struct record *record, struct run_result *result)
     return 1;
 }
 
-// What the workload found, and what closing the subject brought to light. `lost` is empty if that was nothing.
-static int judge(const struct running *running, const struct fault *lost, struct record *record,
-                 struct run_result *result)
+static void add_reason(struct run_result *result, const char *reason)
+{
+    const size_t used = strlen(result->detail);
+    if (*reason)
+        snprintf(result->detail + used, sizeof result->detail - used, "%s%s", used ? "; " : "", reason);
+}
+
+// What the workload found, and what closing the subject and reading the accounts brought to light; `lost` and
+// `accounts` are empty if that was nothing.
+static int judge(const struct running *running, const struct fault *lost, const struct fault *accounts,
+                 struct record *record, struct run_result *result)
 {
     const struct run_options *options = running->plan->options;
     struct workload_verdict *verdict = &result->verdict;
@@ -201,13 +248,14 @@ static int judge(const struct running *running, const struct fault *lost, struct
     record->items_lost = verdict->lost;
     record->items_duplicated = verdict->duplicated;
     record->items_reordered = verdict->reordered;
-    if (!verdict->violated && !lost->text[0]) {
+    if (!verdict->violated && !lost->text[0] && !accounts->text[0]) {
         set_verdict(record, "ok", "ok");
         return 0;
     }
     set_verdict(record, "incorrect", "violated");
-    snprintf(result->detail, sizeof result->detail, "%s%s%s", verdict->violated ? verdict->detail : "",
-             verdict->violated && lost->text[0] ? "; " : "", lost->text);
+    add_reason(result, verdict->violated ? verdict->detail : "");
+    add_reason(result, lost->text);
+    add_reason(result, accounts->text);
     record->verdict_detail = result->detail;
     return 1;
 }
@@ -216,7 +264,7 @@ static int judge(const struct running *running, const struct fault *lost, struct
 static int end_run(struct running *running, enum phases_end end, struct record *record, struct run_result *result,
                    struct fault *fault)
 {
-    struct fault lost = {""};
+    struct fault lost = {""}, accounts = {""};
     if (!subject_close(&running->subject, &lost)) {
         snprintf(result->detail, sizeof result->detail, "%s", lost.text);
         return stuck_run(record, result);
@@ -228,14 +276,16 @@ static int end_run(struct running *running, enum phases_end end, struct record *
     }
     int error = 0;
     if (end == PHASES_FINISHED)
-        error = record_window(running, record, result);
-    int incorrect = judge(running, &lost, record, result);
+        error = record_window(running, record, result, &accounts);
+    if (running->run.pool_ops)
+        record->jobs_unrun = running->subject.final.unrun;
+    int incorrect = judge(running, &lost, &accounts, record, result);
     if (end == PHASES_FINISHED && !incorrect && record->operations == 0) {
         snprintf(result->detail, sizeof result->detail, "window: not one operation was completed in it");
         incorrect = stuck_run(record, result);
     }
     free_running(running);
-    return error ? fault_set(fault, error, "no memory for the histograms") : incorrect;
+    return error ? fault_set(fault, error, "no memory for the histograms and accounts") : incorrect;
 }
 
 int run_execute(const struct run_plan *plan, struct record *record, struct run_result *result, struct fault *fault)
@@ -266,5 +316,6 @@ void run_result_free(struct run_result *result)
 {
     for (unsigned i = 0; i < WORKLOAD_STAGES_MAX; i++)
         free(result->stages[i]);
+    free(result->accounts);
     *result = (struct run_result){0};
 }

@@ -12,17 +12,21 @@
 
 // How to run, whatever is run. Filled from run_params like any plug-in's configuration.
 struct run_settings {
-    uint64_t warmup_ns;   // at least this long before the window
-    uint64_t duration_ns; // of the window
-    uint64_t stuck_ns;    // without any operation for this long, the run is stuck and fails
-    uint64_t seed;        // of everything random
-    uint64_t dispatch;    // enum run_dispatch: how queue workloads call the queue
-    const char *pin;      // placement, as typed
+    uint64_t warmup_ns;         // at least this long before the window
+    uint64_t duration_ns;       // of the window
+    uint64_t stuck_ns;          // without any operation for this long, the run is stuck and fails
+    uint64_t seed;              // of everything random
+    uint64_t dispatch;          // enum run_dispatch: how queue workloads call the queue
+    const char *pin;            // placement, as typed
+    uint64_t sample_lengths_ns; // how often lengths of queues are read in the window; 0: never
 };
 
 enum run_dispatch { RUN_DISPATCH_VTABLE, RUN_DISPATCH_DIRECT };
 
 extern const struct param run_params[];
+
+// Refuses what the ranges of run_params can't tell. 0, or -EINVAL and a sentence.
+int run_settings_check(const struct run_settings *settings, struct fault *fault);
 
 // Everything that the user chose, parsed. Owns the configurations.
 struct run_options {
@@ -45,9 +49,11 @@ struct run_plan {
     const struct run_options *options;
     const struct topology *topology;
     struct workload_demand demand;
+    struct pool_traits pool_traits; // on a pool: as it is configured
     struct placement placement;
     unsigned threads;    // of the workload
-    unsigned schedulers; // on a pool: of the workload's threads
+    unsigned schedulers; // on a pool: of the workload's threads, the first
+    unsigned externals;  // on a pool: the others
     int *cpus;           // workload's threads first, then the pool's workers
     char *texts[8];      // parameter texts and the list of cpus, owned
     char cell_id[17];    // hash of everything that the result depends on and that the user chose
@@ -67,8 +73,9 @@ void run_plan_describe(const struct run_plan *plan, const struct environment *en
 // What a run owns that its record points into.
 struct run_result {
     struct histogram *stages[WORKLOAD_STAGES_MAX];
+    struct record_account *accounts;
     struct workload_verdict verdict;
-    char detail[1040]; // of the verdict, and of what closing the subject brought to light
+    char detail[1600]; // of the verdict, and of what closing the subject and reading the accounts brought to light
 };
 
 // Measures. `record` comes described and leaves complete. Returns 0 when the run finished and is correct, 1 when it

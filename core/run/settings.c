@@ -2,8 +2,14 @@
 // How to run, whatever is run: one line each, as for any plug-in's parameters.
 #include "core/run/run.h"
 
+#include <errno.h>
+
+#include "core/run/params.h"
+
 #define SECOND_NS 1000000000ull
 #define HOUR_NS (3600 * SECOND_NS)
+// The controller can't sleep much more briefly than this.
+#define SAMPLE_LEAST_NS 100000u
 
 static const char *const dispatch_names[] = {"vtable", "direct", NULL};
 
@@ -17,5 +23,17 @@ const struct param run_params[] = {
                  "How queue workloads call the queue: through its table of functions, or by loops compiled for it"),
     PARAM_TEXT(struct run_settings, pin, "compact",
                "Placement of the threads: none, compact, scatter, no_smt, or a list of CPUs such as 0,2-3"),
+    PARAM_NS(struct run_settings, sample_lengths_ns, "0", 0, HOUR_NS,
+             "How often to read the lengths of queues in the window, 100us at least; 0: never"),
     PARAM_END,
 };
+
+int run_settings_check(const struct run_settings *settings, struct fault *fault)
+{
+    char given[32];
+    const uint64_t every_ns = settings->sample_lengths_ns;
+    if (every_ns == 0 || every_ns >= SAMPLE_LEAST_NS)
+        return 0;
+    return fault_set(fault, -EINVAL, "--sample-lengths must be 0 or between 100us and 3600s, not %s",
+                     params_quantity(PARAM_TYPE_NS, every_ns, given, sizeof given));
+}

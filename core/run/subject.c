@@ -107,9 +107,11 @@ static int start_pool(struct subject *subject, struct fault *fault)
 {
     const struct run_plan *plan = subject->plan;
     const struct run_options *options = plan->options;
-    const bool takes_queues = options->pool->ops->traits.takes_queues;
+    const bool takes_queues = plan->pool_traits.takes_queues;
     const struct pool_setup setup = {
         .schedulers = plan->schedulers,
+        .externals = plan->externals,
+        .ports = plan->demand.needs_ports,
         .workers = plan->demand.workers,
         .job_queue = takes_queues ? &options->job_queue : NULL,
         .ready_queue = takes_queues ? &options->ready_queue : NULL,
@@ -128,6 +130,7 @@ int subject_open(struct subject *subject, const struct run_plan *plan, struct wo
     if (options->workload->subject == WORKLOAD_ON_POOL) {
         const int result = start_pool(subject, fault);
         run->pool_ops = options->pool->ops;
+        run->pool_traits = &plan->pool_traits;
         run->pool = subject->pool;
         return result;
     }
@@ -197,6 +200,7 @@ void subject_detach(struct workload_thread *self, void *argument)
 struct stopper {
     const struct pool_ops *ops;
     struct pool *pool;
+    struct pool_statistics statistics;
     struct fault fault;
     int result;
     _Atomic uint32_t done;
@@ -206,7 +210,7 @@ struct stopper {
 static void stop_body(void *argument)
 {
     struct stopper *stopper = argument;
-    stopper->result = stopper->ops->stop(stopper->pool, NULL, &stopper->fault);
+    stopper->result = stopper->ops->stop(stopper->pool, &stopper->statistics, &stopper->fault);
     at_store_rel(&stopper->done, 1, AT(subject_stopped, subject_see_stopped));
 }
 
@@ -243,6 +247,7 @@ static bool stop_pool(struct subject *subject, struct fault *fault)
     const int result = stopper->result;
     if (result)
         fault_set(fault, result, "stopping the pool: %s", stopper->fault.text);
+    subject->final = stopper->statistics;
     free(stopper);
     subject->pool = NULL;
     return true;

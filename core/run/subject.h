@@ -9,10 +9,11 @@
 struct subject {
     const struct run_plan *plan;
     struct workload_run *run;
-    struct queue queue;        // on a queue; memory is NULL while it is not open
-    struct progress *progress; // on a queue
-    struct elements *elements; // on a queue that takes elements
-    struct pool *pool;         // on a pool
+    struct queue queue;           // on a queue; memory is NULL while it is not open
+    struct progress *progress;    // on a queue
+    struct elements *elements;    // on a queue that takes elements
+    struct pool *pool;            // on a pool
+    struct pool_statistics final; // of the pool; set by subject_close
 };
 
 // Makes the queue or starts the pool, and fills what the workload sees of it in `run`. By main. 0, or a negative

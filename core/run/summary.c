@@ -2,7 +2,9 @@
 #include "core/run/summary.h"
 
 #include <math.h>
+#include <string.h>
 
+#include "core/measure/accounting.h"
 #include "core/run/table.h"
 
 #define STAGE_COLUMNS 4
@@ -78,6 +80,89 @@ static void print_stages(const struct record *record, FILE *out)
     table_print(&table, out, 2);
 }
 
+// All threads of one kind, put together.
+struct account_sum {
+    const char *kind;
+    unsigned threads;
+    uint64_t ns[ACCOUNT_STATES];
+};
+
+static void add_account(struct account_sum *sum, const struct record_account *account)
+{
+    const uint64_t ns[ACCOUNT_STATES] = {account->port_ns,  account->ready_ns, account->clean_ns,
+                                         account->check_ns, account->other_ns, account->sleep_ns};
+    sum->threads++;
+    for (unsigned i = 0; i < ACCOUNT_STATES; i++)
+        sum->ns[i] += ns[i];
+}
+
+static void add_account_row(struct table *table, const struct account_sum *sum)
+{
+    uint64_t all = 0;
+    for (unsigned i = 0; i < ACCOUNT_STATES; i++)
+        all += sum->ns[i];
+    table_cell(table, "%s", sum->kind);
+    table_cell(table, "%u", sum->threads);
+    for (unsigned i = 0; i < ACCOUNT_STATES; i++)
+        table_cell(table, "%.1f %%", all ? 100 * (double)sum->ns[i] / (double)all : 0);
+}
+
+// Whether the kind of account number `index` has had its row already.
+static bool is_repeated(const struct record *record, size_t index)
+{
+    for (size_t i = 0; i < index; i++)
+        if (strcmp(record->accounts[i].thread_kind, record->accounts[index].thread_kind) == 0)
+            return true;
+    return false;
+}
+
+static void print_accounts(const struct record *record, FILE *out)
+{
+    struct table table;
+    table_init(&table, 2 + ACCOUNT_STATES);
+    for (size_t i = 0; i < record->account_count; i++) {
+        if (is_repeated(record, i))
+            continue;
+        struct account_sum sum = {.kind = record->accounts[i].thread_kind};
+        for (size_t other = i; other < record->account_count; other++)
+            if (strcmp(record->accounts[other].thread_kind, sum.kind) == 0)
+                add_account(&sum, &record->accounts[other]);
+        if (table.count == 0) {
+            table_cell(&table, "time of");
+            table_cell(&table, "threads");
+            for (unsigned state = 0; state < ACCOUNT_STATES; state++)
+                table_cell(&table, "%s", account_state_names[state]);
+        }
+        add_account_row(&table, &sum);
+    }
+    table_print(&table, out, 2);
+}
+
+static void add_length(struct table *table, const char *what, double mean, uint64_t max)
+{
+    if (max == RECORD_ABSENT)
+        return;
+    if (table->count == 0) {
+        table_cell(table, "waiting in");
+        table_cell(table, "mean");
+        table_cell(table, "most");
+    }
+    table_cell(table, "%s", what);
+    table_cell(table, "%.1f", mean);
+    table_cell(table, "%llu", (unsigned long long)max);
+}
+
+static void print_lengths(const struct record *record, FILE *out)
+{
+    struct table table;
+    table_init(&table, 3);
+    add_length(&table, "job queues", record->job_queue_length_mean, record->job_queue_length_max);
+    add_length(&table, "ready queues", record->ready_queue_length_mean, record->ready_queue_length_max);
+    add_length(&table, "queue", record->queue_length_mean, record->queue_length_max);
+    add_length(&table, "all elements held", record->elements_held_mean, record->elements_held_max);
+    table_print(&table, out, 2);
+}
+
 void summary_print(const struct record *record, const char *operation, const char *csv, FILE *out)
 {
     print_subject(record, out);
@@ -87,6 +172,8 @@ void summary_print(const struct record *record, const char *operation, const cha
         fprintf(out, "  throughput  %s operations/s (operation: %s)\n", rate, operation);
     }
     print_stages(record, out);
+    print_accounts(record, out);
+    print_lengths(record, out);
     if (csv)
-        fprintf(out, "  appended to %s/throughput.csv, latency.csv and histogram.csv\n", csv);
+        fprintf(out, "  appended to %s/throughput.csv, latency.csv, histogram.csv and accounting.csv\n", csv);
 }

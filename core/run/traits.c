@@ -64,16 +64,30 @@ void traits_of_queue(const struct queue_traits *traits, struct trait_text texts[
     at->name = NULL;
 }
 
-void traits_of_pool(const struct pool_traits *traits, struct trait_text texts[TRAITS_MOST + 1])
+void traits_of_pool(const struct pool_ops *ops, struct trait_text texts[TRAITS_MOST + 1])
 {
+    const struct pool_traits *traits = &ops->traits;
     char capacity[32];
     capacity_text(traits->job_capacity, capacity, sizeof capacity);
     struct trait_text *at = texts;
     add(&at, "keys", yes_no(traits->keys));
     add(&at, "completes on", traits->completes_on_submitter ? "submitter" : "any thread");
     add(&at, "takes queues", yes_no(traits->takes_queues));
+    add(&at, "workers from", traits->synchronous ? "0" : "1");
+    add(&at, "externals", yes_no(traits->externals));
+    add(&at, "ports", yes_no(ops->ports));
     add(&at, "job capacity", capacity);
+    add(&at, "lengths", yes_no(ops->lengths));
+    add(&at, "accounts", yes_no(ops->accounts));
     at->name = NULL;
+}
+
+struct pool_traits traits_resolved(const struct pool_ops *ops, const void *config)
+{
+    struct pool_traits traits = ops->traits;
+    if (ops->resolve)
+        ops->resolve(config, &traits);
+    return traits;
 }
 
 const char *traits_optional(const struct queue_ops *ops, bool native, char *buffer, size_t size)
@@ -129,12 +143,18 @@ json_t *traits_queue_json(const struct queue_traits *traits)
     return object;
 }
 
-json_t *traits_pool_json(const struct pool_traits *traits)
+json_t *traits_pool_json(const struct pool_ops *ops)
 {
+    const struct pool_traits *traits = &ops->traits;
     json_t *object = json_object();
     json_object_set_new(object, "keys", json_boolean(traits->keys));
     json_object_set_new(object, "completes_on_submitter", json_boolean(traits->completes_on_submitter));
     json_object_set_new(object, "takes_queues", json_boolean(traits->takes_queues));
+    json_object_set_new(object, "synchronous", json_boolean(traits->synchronous));
+    json_object_set_new(object, "externals", json_boolean(traits->externals));
+    json_object_set_new(object, "ports", json_boolean(ops->ports));
     json_object_set_new(object, "job_capacity", capacity_json(traits->job_capacity));
+    json_object_set_new(object, "lengths", json_boolean(ops->lengths));
+    json_object_set_new(object, "accounts", json_boolean(ops->accounts));
     return object;
 }

@@ -17,7 +17,11 @@ struct trait_text {
 
 // The traits of a queue in the order of `readyq list`; an entry with a NULL name ends them.
 void traits_of_queue(const struct queue_traits *traits, struct trait_text texts[TRAITS_MOST + 1]);
-void traits_of_pool(const struct pool_traits *traits, struct trait_text texts[TRAITS_MOST + 1]);
+// Likewise of a pool; what it offers beside, such as ports, comes after its traits.
+void traits_of_pool(const struct pool_ops *ops, struct trait_text texts[TRAITS_MOST + 1]);
+
+// The traits of a pool that is configured so.
+struct pool_traits traits_resolved(const struct pool_ops *ops, const void *config);
 
 // Names of the optional operations that a queue has, or has not (`native` false), "prepare, clean"; "none" if there
 // is none. Into `buffer`, which is returned.
@@ -25,6 +29,6 @@ const char *traits_optional(const struct queue_ops *ops, bool native, char *buff
 
 // JSON objects; NULL without memory.
 json_t *traits_queue_json(const struct queue_traits *traits);
-json_t *traits_pool_json(const struct pool_traits *traits);
+json_t *traits_pool_json(const struct pool_ops *ops);
 
 #endif

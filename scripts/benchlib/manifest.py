@@ -20,8 +20,9 @@ from benchlib.journal import Entry
 from benchlib.plan import Plan
 from benchlib.points import Point
 from benchlib.program import Program
+from benchlib.programs import Programs
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 # What a sweep cannot be resumed without.
 NEEDED = "plan seed repeats timeout_s run_prefix program machine machine_found cells invocations".split()
 RUNNING, COMPLETE, INTERRUPTED, STOPPED = "running", "complete", "interrupted", "stopped"
@@ -33,10 +34,13 @@ def now() -> str:
 
 
 def new(
-    plan: Plan, program: Program, points: Sequence[Point], repeats: int, seed: int, prefix: str, machine: str
+    plan: Plan, programs: Programs, points: Sequence[Point], repeats: int, seed: int, prefix: str, machine: str
 ) -> dict[str, Any]:
     """The manifest of a sweep that begins."""
     resolved = points[0].resolved
+    of_all = {"program": _described(programs.main, points)}
+    if programs.arms:
+        of_all["programs"] = [{"arm": arm} | _described(one, points) for arm, one in programs.arms.items()]
     return {
         "schema_version": SCHEMA_VERSION,
         "plan": {"name": plan.name, "title": plan.title, "hash": plan.hash, "text": plan.text},
@@ -45,25 +49,30 @@ def new(
         "repeats_planned": plan.repeats,
         "timeout_s": plan.timeout_s,
         "run_prefix": prefix,
-        "program": {"path": paths.recorded(program.path), "sha256": program.sha256}
-        | {name: resolved.get(name) for name in ("commit", "build", "compiler")},
-        "queues": program.queues(),
+        **of_all,
+        "queues": programs.main.queues(),
         "machine": machine,
         "machine_found": resolved.get("machine"),
         "environment": resolved.get("environment", {}),
         "versions": {"python": platform.python_version()}
         | {name: metadata.version(name) for name in ("jsonschema", "tqdm")},
-        "cells": [
-            {
-                "cell_id": point.cell_id,
-                "part": point.cell.part,
-                "command": shlex.join(["readyq", "run", *point.arguments]),
-            }
-            for point in points
-        ],
+        "cells": [_cell(point) for point in points],
         "invocations": [],
         "counts": {},
     }
+
+
+def _described(program: Program, points: Sequence[Point]) -> dict[str, Any]:
+    """What a program is known by; its own words are in the record of any point that it runs."""
+    resolved = next(point.resolved for point in points if point.program is program)
+    own = {name: resolved.get(name) for name in ("commit", "build", "compiler")}
+    return {"path": paths.recorded(program.path), "sha256": program.sha256} | own
+
+
+def _cell(point: Point) -> dict[str, Any]:
+    arm = {"arm": point.arm} if point.arm else {}
+    shared = {"also_in": list(point.also_in)} if point.also_in else {}
+    return {"cell_id": point.cell_id, **arm, "part": point.cell.part, **shared, "command": shlex.join(point.command)}
 
 
 def begin(manifest: dict[str, Any], arguments: Sequence[str]) -> None:
@@ -97,19 +106,22 @@ def read(path: Path) -> dict[str, Any]:
     return manifest
 
 
-def check_same(manifest: dict[str, Any], path: Path, plan: Plan, program: Program) -> None:
+def check_same(manifest: dict[str, Any], path: Path, plan: Plan, programs: Programs) -> None:
     """Refuses to go on with another plan or program: their runs would stand in one table."""
     begun, present = manifest["plan"]["hash"], plan.hash
     if begun != present:
         raise Refused(
             f"{path.parent}: was begun with a plan of hash {begun}, but {plan.name} has {present}; start a new sweep"
         )
-    begun, present = manifest["program"]["sha256"][:16], program.sha256[:16]
-    if begun != present:
-        raise Refused(
-            f"{path.parent}: was begun with a program of sha256 {begun}..., but {paths.shown(program.path)} has "
-            f"{present}...; start a new sweep, or name the old program with --program"
-        )
+    recorded = {None: manifest["program"]} | {one.get("arm"): one for one in manifest.get("programs", [])}
+    for arm, program in programs.used():
+        begun, present = recorded.get(arm, {}).get("sha256", "nothing")[:16], program.sha256[:16]
+        if begun != present:
+            way_out = "" if arm else ", or name the old program with --program"
+            raise Refused(
+                f"{path.parent}: was begun with a program of sha256 {begun}..., but {paths.shown(program.path)} has "
+                f"{present}...; start a new sweep{way_out}"
+            )
 
 
 def check_cells(manifest: dict[str, Any], path: Path, points: Sequence[Point]) -> None:
@@ -119,7 +131,7 @@ def check_cells(manifest: dict[str, Any], path: Path, points: Sequence[Point]) -
         raise Refused(
             f"{path.parent}: was begun on a machine of kind {begun}, but this is {present}; start a new sweep"
         )
-    if [cell["cell_id"] for cell in manifest["cells"]] != [point.cell_id for point in points]:
+    if [(cell["cell_id"], cell.get("arm", "")) for cell in manifest["cells"]] != [point.name for point in points]:
         raise Refused(f"{path.parent}: was begun with cells that resolve differently now; start a new sweep")
 
 

@@ -12,14 +12,26 @@ from benchlib import params, stats
 from benchlib.errors import Refused, os_reason
 from benchlib.files import read_json
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # the program's
+READABLE = (1, 2)
 THROUGHPUT, LATENCY, HISTOGRAM = "throughput.csv", "latency.csv", "histogram.csv"
+ACCOUNTING = "accounting.csv"  # from version 2 on
+STATES = ("port_ns", "ready_ns", "clean_ns", "check_ns", "other_ns", "sleep_ns")
+ACCOUNTING_COLUMNS = (
+    *("schema_version", "plan_hash", "cell_id", "run_id", "thread_kind", "thread_number", "wall_ns"),
+    *STATES,
+)
+# Columns of throughput.csv that version 1 did not have yet.
+SINCE_2 = (
+    "length_samples job_queue_length_mean job_queue_length_max ready_queue_length_mean ready_queue_length_max "
+    "queue_length_mean queue_length_max elements_held_mean elements_held_max jobs_unrun"
+).split()
 
 # Columns that stay text even where every value looks like a number (a cell_id of digits, a list of one CPU).
 TEXT_COLUMNS = frozenset(
     "plan_hash cell_id run_id arm status exit_reason verdict verdict_detail checks machine commit build compiler "
     "started workload workload_params queue queue_params pool pool_params job_queue job_queue_params ready_queue "
-    "ready_queue_params dispatch optional_ops allocator pin cpus stage".split()
+    "ready_queue_params dispatch optional_ops allocator pin cpus stage thread_kind".split()
 )
 PARAMS_SUFFIX = "_params"
 # Texts that differ between runs of one cell.
@@ -34,16 +46,30 @@ class Results:
     throughput: pandas.DataFrame
     latency: pandas.DataFrame
     histogram: pandas.DataFrame
+    accounting: pandas.DataFrame  # empty where there is no such file
     manifest: dict[str, Any]
 
 
 def load(folder: Path | str) -> Results:
-    """Reads the three CSVs and the manifest of a result folder; refuses another schema in one sentence."""
+    """Reads the CSVs and the manifest of a result folder; refuses a schema that is not known in one sentence.
+
+    What an older schema lacks is absent: columns of nothing, a table without rows.
+    """
     folder = Path(folder)
     if not folder.is_dir():
         raise Refused(f"{folder}: no such result folder")
     tables = [expand_params(read_csv(folder / name)) for name in (THROUGHPUT, LATENCY, HISTOGRAM)]
-    return Results(folder, tables[0], tables[1], tables[2], read_manifest(folder / "manifest.json"))
+    lacking = [name for name in SINCE_2 if name not in tables[0].columns]
+    tables[0] = tables[0].reindex(columns=[*tables[0].columns, *lacking])
+    kept = folder / ACCOUNTING
+    none = pandas.DataFrame(columns=list(ACCOUNTING_COLUMNS))
+    accounting = read_csv(kept) if kept.exists() or packed(kept).exists() else none
+    return Results(folder, *tables, accounting, read_manifest(folder / "manifest.json"))
+
+
+def packed(path: Path) -> Path:
+    """The name of a file that is kept compressed."""
+    return path.with_name(path.name + ".gz")
 
 
 def read_csv(path: Path) -> pandas.DataFrame:
@@ -51,9 +77,8 @@ def read_csv(path: Path) -> pandas.DataFrame:
 
     Empty cells are NaN; the queue `null` stays a name, which pandas would by default take for NaN.
     """
-    packed = path.with_name(path.name + ".gz")
-    if not path.exists() and packed.exists():
-        path = packed
+    if not path.exists() and packed(path).exists():
+        path = packed(path)
     try:
         table = pandas.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
     except OSError as error:
@@ -62,10 +87,11 @@ def read_csv(path: Path) -> pandas.DataFrame:
         raise Refused(f"{path}: not a CSV file: {str(error).strip()}") from error
     if "schema_version" not in table.columns:
         raise Refused(f"{path}: has no column schema_version, so it is no result of readyq")
-    other = set(table["schema_version"].dropna()) - {str(SCHEMA_VERSION)}
+    other = set(table["schema_version"].dropna()) - {str(version) for version in READABLE}
     if other or table["schema_version"].isna().any():
         found = ", ".join(sorted(other)) or "nothing"
-        raise Refused(f"{path}: has schema version {found}, but these scripts read version {SCHEMA_VERSION}")
+        known = " and ".join(str(version) for version in READABLE)
+        raise Refused(f"{path}: has schema version {found}, but these scripts read versions {known}")
     for name in table.columns.difference(list(TEXT_COLUMNS)):
         try:
             table[name] = pandas.to_numeric(table[name])
@@ -128,7 +154,7 @@ def summarise(table: pandas.DataFrame, by: Sequence[str], value: str) -> pandas.
 
 def hidden_variation(group: pandas.DataFrame, by: Sequence[str]) -> list[str]:
     """The settings that differ inside a group that should be one cell; parameters by their own names."""
-    if group["cell_id"].nunique() <= 1:
+    if group[group.columns.intersection(["cell_id", "arm"])].drop_duplicates().shape[0] <= 1:
         return []
     settings = [
         name

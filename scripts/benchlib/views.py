@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The three CSV files, made from the records. Their columns are the program's own; absent values are empty, never 0."""
+"""The CSV files, made from the records. Their columns are the program's own; absent values are empty, never 0."""
 
 import csv
 from collections.abc import Iterable, Iterator
@@ -13,7 +13,7 @@ Row = dict[str, Any]
 
 
 def write(folder: Path, fields: dict[str, list[dict[str, Any]]], records: Iterable[dict[str, Any]]) -> None:
-    """Writes all three files anew, in one pass over the records. Each takes the place of its old self at the end."""
+    """Writes all files anew, in one pass over the records. Each takes the place of its old self at the end."""
     with ExitStack() as stack:
         writers = {}
         for name, columns in fields.items():
@@ -22,32 +22,39 @@ def write(folder: Path, fields: dict[str, list[dict[str, Any]]], records: Iterab
             writers[name] = csv.DictWriter(file, header, restval="", extrasaction="ignore", lineterminator="\n")
             writers[name].writeheader()
         for record in records:
-            for name, rows in _rows(record).items():
-                writers[name].writerows(rows)
+            rows = _rows(record)
+            for name, writer in writers.items():
+                writer.writerows(rows.get(name, ()))
 
 
 def _rows(record: dict[str, Any]) -> dict[str, Iterator[Row]]:
-    """What one record gives to each file. A failed run without measurements has no latencies."""
+    """What one record gives to each file. A failed run without measurements has only its own row."""
     return {
         "throughput.csv": iter([record]),
         "latency.csv": _latency_rows(record),
         "histogram.csv": _histogram_rows(record),
+        "accounting.csv": _accounting_rows(record),
     }
 
 
 def _latency_rows(record: Row) -> Iterator[Row]:
     for stage, summary in record.get("latency", {}).items():
-        yield _identity(record, stage) | summary
+        yield _identity(record) | {"stage": stage} | summary
 
 
 def _histogram_rows(record: Row) -> Iterator[Row]:
     for stage, summary in record.get("latency", {}).items():
-        identity = _identity(record, stage)
+        identity = _identity(record) | {"stage": stage}
         for low_ns, high_ns, count in summary["bins"]:
             yield identity | {"bin_low_ns": low_ns, "bin_high_ns": high_ns, "count": count}
 
 
-def _identity(record: Row, stage: str) -> Row:
+def _accounting_rows(record: Row) -> Iterator[Row]:
+    for thread in record.get("accounting", []):
+        yield _identity(record) | thread
+
+
+def _identity(record: Row) -> Row:
     """What joins a row to its run."""
     names = ("schema_version", "plan_hash", "cell_id", "run_id")
-    return {name: record[name] for name in names if name in record} | {"stage": stage}
+    return {name: record[name] for name in names if name in record}

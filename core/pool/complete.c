@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/pool/complete.h"
+
+#include "core/measure/accounting.h"
+#include "core/pool/pool.h"
+#include "core/pool/port.h"
+
+void job_drop(struct pool *pool, struct job *job)
+{
+    if (job->data_lock) {
+        port_data_lock_release(job->data_lock);
+        port_table_unreference(&pool->ports);
+    }
+    if (job->driver) {
+        driver_handle_release(job->driver);
+        port_table_unreference(&pool->ports);
+    }
+    pool_free_job(pool, job);
+}
+
+// The references go last, when the port has been let go: the port's death must not be the end of its lock or driver.
+void job_complete(struct pool *pool, struct job *job, struct account *account)
+{
+    struct lock_node node;
+    const enum account_state before = account_enter(account, ACCOUNT_READY);
+    struct port *port = port_acquire(&pool->ports, job->call.port, &node);
+    const bool done = port && port_ready(&pool->ports, port, job);
+    if (!done && job->call.free) {
+        account_enter(account, ACCOUNT_PORT);
+        job->call.free(job->call.data);
+        account_enter(account, ACCOUNT_READY);
+    }
+    if (port)
+        port_release(port, &node);
+    job_drop(pool, job);
+    account_enter(account, before);
+}
