@@ -173,3 +173,115 @@ def test_an_output_that_cannot_be_written_is_one_sentence_and_a_reader_that_leav
     done = compare(*words, stdout=its)
     os.close(its)
     assert (done.returncode, done.stderr) == (141, "")
+
+
+# Parts of a plan
+
+
+def test_only_the_runs_of_a_part_are_compared_if_one_is_named(
+    tmp_path: Path, compared: Callable[..., list[list[str]]], refused: Callable[..., str]
+) -> None:
+    folder = ResultFolder(tmp_path / "parts")
+    folder.pool("q", 1, 1, [1e6] * 6, pool_params="batch=1;elements=prepared", part="batch", also_in=["elements"])
+    folder.pool("q", 1, 1, [3e6] * 6, pool_params="batch=4;elements=prepared", part="batch")
+    folder.pool("q", 1, 1, [2e6] * 6, pool_params="batch=1;elements=worker", part="elements")
+    words = ("--axis", "pool.batch", "--base", "1")
+    assert "runs in one block" in refused(folder, *words)
+    assert compared(folder, *words, "--part", "batch")[1][:6] == "blast 4 / 1 6 3.000".split()
+    words = ("--axis", "pool.elements", "--base", "prepared", "--part")
+    assert compared(folder, *words, "elements")[1][:6] == "blast worker / prepared 6 2.000".split()
+    assert refused(folder, *words, "pool") == "no part 'pool' in this result; it has batch, elements"
+    folder.manifest = {}
+    assert refused(folder, *words, "pool") == "no part 'pool' in this result; it has none that are known"
+
+
+# How much slower
+
+
+@pytest.fixture
+def arms(tmp_path: Path) -> Callable[[list[float]], ResultFolder]:
+    """A result in which `release` has these ratios to `bare`, whatever the machine did meanwhile."""
+
+    def make(ratios: list[float]) -> ResultFolder:
+        folder = ResultFolder(tmp_path / "arms")
+        drift = [1e6 * DRIFT[block % len(DRIFT)] for block in range(len(ratios))]
+        folder.pool("q", 1, 1, drift, workload="closed_loop", arm="bare")
+        scaled = [value * ratio for value, ratio in zip(drift, ratios, strict=True)]
+        folder.pool("q", 1, 1, scaled, workload="closed_loop", arm="release")
+        for row in folder.rows:
+            row["cell_id"] = "cell0001"
+        return folder
+
+    return make
+
+
+ARM = ("--axis", "arm", "--base", "bare")
+# Of 60, the 24th smallest is what the median is at least with 95 % confidence, the 24th greatest what it is at most.
+EDGE = {"least": 23, "most": 36}
+
+
+def slowdown(capsys: pytest.CaptureFixture[str], folder: ResultFolder, *words: str) -> tuple[int, str]:
+    code = compare_cli.main([str(folder.write()), *ARM, "--slowdown", *words])
+    out, err = capsys.readouterr()
+    assert err == "" and len(out.splitlines()) == 4
+    return code, out.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("at_least", "at_most", "limit", "code", "said"),
+    [
+        (0.985, 0.99, "2", 0, "at most 1.50 % slower than bare (95 % confidence, 60 pairs); the limit of 2 % holds"),
+        (0.9851, 0.99, None, 0, "at most 1.49 % slower than bare (95 % confidence, 60 pairs)"),
+        (0.97999, 0.99, "2", 3, "at most 2.01 % slower than bare (95 % confidence, 60 pairs); the limit of 2 % is not"),
+        (0.98, 0.99, "2", 0, "at most 2.00 % slower than bare (95 % confidence, 60 pairs); the limit of 2 % holds"),
+        (0.9, 0.97, "2", 1, "at most 10.00 % slower than bare (95 % confidence, 60 pairs); the limit of 2 % is broken"),
+        (1.25, 1.5, "0", 0, "at least 25.00 % faster than bare (95 % confidence, 60 pairs); the limit of 0 % holds"),
+    ],
+)
+def test_the_slowdown_is_bounded_by_the_right_order_statistic(
+    arms: Callable[[list[float]], ResultFolder], capsys: pytest.CaptureFixture[str], at_least: float, at_most: float,
+    limit: str | None, code: int, said: str,
+) -> None:
+    below, between, above = EDGE["least"], EDGE["most"] - EDGE["least"] - 1, 60 - EDGE["most"] - 1
+    ratios = [at_least / 2] * below + [at_least] + [at_most] * between + [at_most] + [at_most * 2] * above
+    ended, line = slowdown(capsys, arms(ratios), *([limit] if limit else []))
+    assert ended == code and line.startswith(f"workload closed_loop: release is {said}")
+
+
+def test_five_pairs_are_needed_to_bound_a_slowdown(
+    arms: Callable[[list[float]], ResultFolder], capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = "workload closed_loop: 4 pairs do not bound the slowdown of release, 5 are needed"
+    assert slowdown(capsys, arms([1.0] * 4), "2") == (3, few)
+    assert slowdown(capsys, arms([1.0] * 5), "2")[0] == 0
+
+
+def test_every_value_and_group_has_its_line_and_the_worst_makes_the_exit_code(
+    made: ResultFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made.rows = [row for row in made.rows if row["workload"] == "blast"]
+    words = ["--axis", "pool.ready_lock", "--base", "mcs", "--by", "workload.workers", "--slowdown", "10"]
+    assert compare_cli.main([str(made.write()), *words]) == 1
+    lines = capsys.readouterr().out.splitlines()[-4:]
+    assert [line.partition(" (")[0] for line in lines] == [
+        "workload.workers 1: mutex is at most 0.00 % slower than mcs",
+        "workload.workers 1: ticket is at most 50.00 % slower than mcs",
+        "workload.workers 2: mutex is at most 50.00 % slower than mcs",
+        "workload.workers 2: ticket is at most 75.00 % slower than mcs",
+    ]
+    verdicts = [line.partition("% ")[2].rpartition("% ")[2] for line in lines]
+    assert verdicts == ["holds", "is not decided", "is broken", "is not decided"]
+
+
+def test_a_slowdown_is_one_of_throughput(made: ResultFolder, refused: Callable[..., str]) -> None:
+    said = refused(made, *AXIS, "--metric", "operations", "--slowdown")
+    assert said == "--slowdown is about throughput_ops_per_s, not operations: leave one of the two options out"
+
+
+@pytest.mark.parametrize("percent", ["two", "-1", "100", "nan", "1e999"])
+def test_a_limit_that_is_no_percentage_is_refused(
+    made: ResultFolder, capsys: pytest.CaptureFixture[str], percent: str
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        compare_cli.main([str(made.write()), *AXIS, f"--slowdown={percent}"])
+    assert left.value.code == 2 and f'"{percent}" is no percentage' in capsys.readouterr().err

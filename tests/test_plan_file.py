@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from benchlib import cells, plan, points, schedule, units
+from benchlib import cells, paths, plan, points, programs, schedule, units
 from benchlib.errors import Refused
-from benchlib.program import Program
+from benchlib.plan_schema import PROGRAM
+from benchlib.programs import Programs
 
 PLANS = sorted((Path(__file__).parents[1] / "scripts" / "plans").glob("*.toml"))
 HEAD = 'name = "p"\nrepeats = 1\n'
@@ -136,6 +137,21 @@ def test_whole_blocks_within_the_budget() -> None:
 
 MALFORMED = {
     "line 2": 'name = "p"\nrepeats = = 1',
+    "base, program is 3, but must be a text": HEAD + BASE + "program = 3",
+    "axes, program is 3, but must be a list": HEAD + BASE + "[axes]\nprogram = 3",
+    "axes, program is [], but must hold at least 1": HEAD + BASE + "[axes]\nprogram = []",
+    "axes, program 2 is 5, but must be a text": HEAD + BASE + '[axes]\nprogram = ["a/b", 5]',
+    "axes, program is ['a/b', 'a/b'], but must not hold a value twice": HEAD
+    + BASE
+    + '[axes]\nprogram = ["a/b", "a/b"]',
+    'program "/bin/true" must be a path below the root of the repository': HEAD + BASE + 'program = "/bin/true"',
+    'program "../readyq" must be a path below the root': HEAD + BASE + 'program = "tests/../../readyq"',
+    "no program at tests/nosuch (below the root of the repository), which the plan names": HEAD
+    + BASE
+    + 'program = "tests/nosuch"',
+    "no program at tests (below": HEAD + BASE + 'program = "tests"',
+    "no program at LICENSE (below": HEAD + BASE + 'program = "LICENSE"',
+    "would run nothing: the plan names the program of every cell": HEAD + BASE + 'program = "tests/fake_readyq"',
     'the plan lacks the key "name"': "repeats = 1",
     'the plan has the unknown key "repeat"; known are name, title, repeats': HEAD + "repeat = 2",
     'base has the unknown key "durations"; known are workload, queue': HEAD + '[base]\ndurations = "1s"',
@@ -219,12 +235,28 @@ def test_what_would_be_too_much_is_refused_before_it_is_thought_of() -> None:
 
 
 @pytest.mark.parametrize("path", PLANS, ids=lambda path: path.stem)
-def test_the_program_takes_every_cell_of_the_plans_that_come_with_it(readyq: Path, path: Path) -> None:
+def test_the_program_takes_every_cell_of_the_plans_that_come_with_it(
+    readyq: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: Path
+) -> None:
+    """Where a plan names programs, the one that is there stands in for each."""
     chosen = plan.read(path)
-    found = points.resolve(chosen, Program(readyq))
+    expanded = cells.expand(chosen)
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    monkeypatch.setenv("READYQ", str(readyq))
+    for name in {str(cell.settings[PROGRAM]) for cell in expanded if PROGRAM in cell.settings}:
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).symlink_to(readyq)
+    found = points.resolve(chosen, expanded, Programs(expanded, None))
     block_s = sum(schedule.run_seconds(point.resolved) for point in found)
-    assert len(found) == len(cells.expand(chosen))
+    assert len(found) + sum(len(point.also_in) for point in found) == len(expanded)
     assert schedule.blocks_within(chosen.budget_s, block_s, chosen.repeats) == chosen.repeats
+
+
+def test_programs_are_called_by_their_folders_unless_two_would_be_called_alike() -> None:
+    assert programs.labels(["build/bare/readyq", "build/release/readyq"]) == ["bare", "release"]
+    assert programs.labels(["readyq"]) == ["readyq"]
+    alike = ["build/old/bin/readyq", "build/new/bin/readyq", "build/release/readyq"]
+    assert programs.labels(alike) == [*alike[:2], "release"]
 
 
 def test_the_quick_plan_takes_less_than_two_minutes() -> None:

@@ -19,7 +19,7 @@ import pytest
 from conftest import ROOT, SweepRunner
 from result_folder import INCORRECT, ResultFolder, throughput_columns
 
-from benchlib import ablation, curves, figures, frame, latency, plot_cli, series, style, summary, table
+from benchlib import ablation, curves, figures, frame, latency, options, plot_cli, series, style, summary, table
 
 SIX = (1e6, 2e6, 3e6, 4e6, 5e6, 6e6)
 PLOT = ROOT / "scripts" / "plot"
@@ -147,7 +147,8 @@ def test_a_queue_looks_the_same_in_every_figure(tmp_path: Path) -> None:
     results = table.load(busy(tmp_path).write())
     runs = series.prepare(results)
     shared = style.looks(sorted(set(runs[series.LINE])), series.baselines(runs))
-    every = [*curves.plan(runs, shared), *latency.plan(results, runs, shared), *ablation.plan(runs, shared)]
+    every = [*curves.plan(runs, shared), *latency.plan(results, runs, shared),
+             *ablation.plan(results, ablation.find(runs, {}), shared)]  # fmt: skip
     for one in every:
         for line, look in one.looks.items():
             looks.setdefault(line, set()).add(look)
@@ -377,16 +378,16 @@ def test_the_ablation_has_a_column_a_number_of_workers_and_cpu_time_a_job(tmp_pa
     made = ResultFolder(tmp_path)
     for workers, (i, lock) in itertools.product((1, 4), enumerate(("mcs", "none", "ticket", "mutex"), 1)):
         made.pool("q", 1, workers, [i * value for value in SIX], pool_params=f"ready_lock={lock}", operations=500)
-    runs = series.prepare(table.load(made.write()))
-    (one,) = ablation.plan(runs, style.looks(["q"], []))
-    assert (one.name, one.kinds, one.workers) == ("ready-lock-blast", ["none", "mutex", "ticket", "mcs"], [1, 4])
-    assert set(one.runs[ablation.CPU]) == {10_000}
+    results = table.load(made.write())
+    (one,) = ablation.plan(results, ablation.find(series.prepare(results), {}), style.looks(["q"], []))
+    assert (one.name, one.values, one.columns) == ("ready-lock-blast", ["none", "mutex", "ticket", "mcs"], [1, 4])
+    assert set(one.runs[options.CPU]) == {10_000}
 
 
 def test_one_kind_of_ready_lock_is_no_ablation(tmp_path: Path) -> None:
     made = ResultFolder(tmp_path)
     made.pool("q", 1, 1, SIX, pool_params="ready_lock=mutex")
-    assert ablation.plan(series.prepare(table.load(made.write())), style.looks(["q"], [])) == []
+    assert ablation.find(series.prepare(table.load(made.write())), {}) == []
 
 
 # gnuplot
@@ -485,8 +486,8 @@ def test_bad_input_is_refused_in_one_sentence_and_nothing_is_written(
     made.write()
     refused([made.folder, "--only", "pie"], "'pie'", "contention-producer_consumer", "gnuplot")
     text = (made.folder / "throughput.csv").read_text()
-    (made.folder / "throughput.csv").write_text(text.replace("\n1,", "\n2,"))
-    refused([made.folder], "schema version 2", "version 1")
+    (made.folder / "throughput.csv").write_text(text.replace("\n2,", "\n3,"))
+    refused([made.folder], "schema version 3", "versions 1 and 2")
     (made.folder / "throughput.csv").write_text(text.replace(",cpus_allowed,", ",cpus,", 1))
     refused([made.folder], "has no column cpus_allowed")
     (made.folder / "throughput.csv").write_text(text)

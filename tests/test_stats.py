@@ -95,3 +95,23 @@ def test_a_paired_ratio_takes_each_pair_from_one_block() -> None:
     assert estimate.assumption == stats.PAIRED and not estimate.warnings
     alone = stats.paired_ratio(above, {block: drift[block] for block in range(7)})
     assert alone.n == 7 and alone.warnings == ("1 runs have no partner in their block and are left out",)
+
+
+def test_a_one_sided_bound_is_that_of_the_one_sided_sign_test() -> None:
+    values = numpy.random.default_rng(9).lognormal(size=60)
+    least, most = stats.one_sided(values)
+
+    def rejected(hypothesis: float, side: str) -> bool:
+        test = scipy.stats.binomtest(int((values > hypothesis).sum()), len(values), alternative=side)
+        return test.pvalue < 0.05
+
+    assert rejected(least - 1e-9, "greater") and not rejected(least + 1e-9, "greater")
+    assert rejected(most + 1e-9, "less") and not rejected(most - 1e-9, "less")
+    assert math.isnan(stats.one_sided([1, 2, 3, 4])[0]) and stats.one_sided([1, 2, 3, 4, 5]) == (1, 5)
+
+
+def test_a_one_sided_bound_misses_no_more_often_than_it_may() -> None:
+    generator = numpy.random.default_rng(12)
+    bounds = [stats.one_sided(generator.lognormal(sigma=2, size=9)) for _ in range(4000)]
+    assert numpy.mean([least > 1 for least, _ in bounds]) <= 0.05
+    assert numpy.mean([most < 1 for _, most in bounds]) <= 0.05

@@ -75,10 +75,19 @@ def test_every_cell_runs_once_a_block_in_an_order_of_its_own(sweep: SweepRunner)
 
 
 def test_the_order_comes_from_the_seed_alone() -> None:
-    first = list(schedule.slots(1, 3, 10))
-    assert first == list(schedule.slots(1, 3, 10)) != list(schedule.slots(2, 3, 10))
+    first = list(schedule.slots(1, 3, range(10)))
+    assert first == list(schedule.slots(1, 3, range(10))) != list(schedule.slots(2, 3, range(10)))
     assert [block for block, _, _ in first] == [1] * 10 + [2] * 10 + [3] * 10
     assert sorted(cell for block, _, cell in first if block == 2) == list(range(10))
+
+
+def test_cells_of_one_task_stand_together_in_a_block_in_random_order() -> None:
+    tasks = [cell // 3 for cell in range(12)]
+    blocks = [schedule.block_order(1, block, tasks) for block in range(1, 400)]
+    for order in blocks:
+        assert sorted(order) == list(range(12))
+        assert all(len({tasks[cell] for cell in order[i : i + 3]}) == 1 for i in range(0, 12, 3))
+    assert {order[0] for order in blocks} == set(range(12))
 
 
 def test_the_seed_is_chosen_and_stored_or_taken_from_the_plan(sweep: SweepRunner) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchlib.errors import Refused
 from benchlib.plan import Axes, Condition, Part, Plan, Scalar, Settings
-from benchlib.plan_schema import OPTIONS, PLUGINS
+from benchlib.plan_schema import OPTIONS, PLUGINS, PROGRAM
 
 MOST_RUNS = 1_000_000  # of a plan, likewise: at a second each they take eleven days
 MOST_CELLS = 100_000  # of one part, before exclusions: beyond, somebody multiplied axes by mistake
@@ -28,6 +28,11 @@ class Cell:
         """How a person knows it from its neighbours."""
         points = ", ".join(f"{name}={value_text(self.settings[name])}" for name in self.varied)
         return f"{self.part}: {points}" if points else self.part
+
+    @property
+    def task(self) -> tuple[tuple[str, str], ...]:
+        """What is measured, whichever program does it: cells of equal task are compared, and so run side by side."""
+        return tuple(sorted((name, value_text(value)) for name, value in self.settings.items() if name != PROGRAM))
 
 
 class Unnamed(Refused):

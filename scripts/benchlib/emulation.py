@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Refuses to vary an option that a queue only emulates: both its values would then measure the same thing."""
+"""Refuses to vary an option that a queue only emulates: both its values would then measure the same thing.
+
+The pool's option `batch` is none of these. Where a queue emulates taking many items at once, a batch still saves what
+the pool does once a batch instead of once a job: acquiring the ready lock, and telling the scheduler.
+"""
 
 from collections.abc import Sequence
 from typing import Any

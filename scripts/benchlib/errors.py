@@ -4,6 +4,7 @@
 EXIT_OK = 0
 EXIT_FAILED = 1  # a run failed: it is in the data
 EXIT_REFUSED = 2  # bad input, or the system refused a resource
+EXIT_INCONCLUSIVE = 3  # the runs do not say
 
 
 class Refused(Exception):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchlib import ablation, curves, gnuplot, latency, series, style
+from benchlib import ablation, curves, gnuplot, latency, series, states, style
 from benchlib.errors import Refused, os_reason
 from benchlib.table import Results
 
@@ -31,11 +31,14 @@ def of(results: Results) -> list[Figure]:
     if series.ok(runs).empty:
         raise Refused(f"{results.folder}: all of its {len(runs)} runs failed, so there is nothing to draw")
     looks = style.looks(sorted(set(runs[series.LINE])), series.baselines(runs))
-    contention = curves.plan(runs, looks)
+    ablated = ablation.find(runs, results.manifest)
+    others = ablation.others(runs, results.manifest, ablated)
+    contention = curves.plan(others, looks)
     return [
         *(Figure("contention", one.name, _bound(curves.draw, one)) for one in contention),
-        *(Figure("latency", one.name, one.draw) for one in latency.plan(results, runs, looks)),
-        *(Figure("ready-lock", one.name, one.draw) for one in ablation.plan(runs, looks)),
+        *(Figure("latency", one.name, one.draw) for one in latency.plan(results, others, looks)),
+        *(Figure(one.kind, one.name, one.draw) for one in ablation.plan(results, ablated, looks)),
+        *(Figure("accounting", one.name, one.draw) for one in states.plan(results, runs)),
         *(Figure("gnuplot", gnuplot.name(one), _bound(gnuplot.draw, one)) for one in contention),
     ]
 

@@ -77,4 +77,4 @@ def provenance(runs: pandas.DataFrame) -> str:
 
 
 def _all(runs: pandas.DataFrame, column: str) -> str:
-    return "/".join(sorted(runs[column].dropna().unique()))
+    return " and ".join(sorted(runs[column].dropna().unique()))

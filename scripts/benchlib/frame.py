@@ -92,10 +92,12 @@ class Canvas:
     """A layout drawn with matplotlib, its panels as `axes[row][column]`."""
 
     def __init__(
-        self, layout: Layout, shape: tuple[int, int], looks: Iterable[style.Look], texts: list[str], lines: bool = True
+        self, layout: Layout, shape: tuple[int, int], looks: Iterable[style.Look], texts: list[str], lines: bool = True,
+        edge: str | None = None,
     ) -> None:
-        """`texts` are the legend's, one a look; `lines`: whether there are lines between the markers."""
-        self.layout, self.lines = layout, lines
+        """`texts` are the legend's, one a look; `lines`: whether there are lines between the markers; `edge`: what is
+        drawn around the legend's samples if that isn't what is drawn around markers."""
+        self.layout, self.lines, self.edge = layout, lines, edge
         self.figure, self.axes = plt.subplots(*shape, figsize=(layout.width, layout.height), squeeze=False)
         rect = (0, 1 - layout.bottom / layout.height, 1, (layout.bottom - layout.top) / layout.height)
         self.figure.set_layout_engine("constrained", w_pad=MARGIN, h_pad=0.08, rect=rect)
@@ -110,7 +112,7 @@ class Canvas:
 
     def _entry(self, look: style.Look, text: str, x: float, y: float) -> None:
         (left, height), (right, _) = self._at(x, y), self._at(x + SAMPLE, y)
-        sample = marks.sample(look, [left, (left + right) / 2, right], [height] * 3, self.lines)
+        sample = marks.sample(look, [left, (left + right) / 2, right], [height] * 3, self.lines, self.edge)
         sample.set_transform(self.figure.transFigure)
         self.figure.add_artist(sample)
         self.figure.text(*self._at(x + SAMPLE + 0.1, y), text, size=style.SMALL_SIZE, va="center")

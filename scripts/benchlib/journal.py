@@ -29,6 +29,7 @@ class Entry:
     status: str
     exit_reason: str
     exit_code: int
+    arm: str = ""  # of the programs that the plan names
 
     @property
     def finished(self) -> bool:

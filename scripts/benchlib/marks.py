@@ -13,10 +13,11 @@ DOT_ALPHA, BAND_ALPHA, BAR_ALPHA = 0.5, 0.16, 0.3
 MARKER = {"markersize": 8, "markeredgecolor": "white", "markeredgewidth": 0.9}
 
 
-def sample(look: Look, x: Sequence[float], y: Sequence[float], line: bool) -> Line2D:
-    """A marker in the middle of three points, with or without a line, for the legend."""
+def sample(look: Look, x: Sequence[float], y: Sequence[float], line: bool, edge: str | None = None) -> Line2D:
+    """A marker in the middle of three points, with or without a line, for the legend; `edge`: its other colour."""
     dashes = look.dashes if line else "none"
-    return Line2D(x, y, color=look.colour, linestyle=dashes, marker=look.marker, linewidth=2, markevery=[1], **MARKER)
+    marker = MARKER | ({"markeredgecolor": edge} if edge else {})
+    return Line2D(x, y, color=look.colour, linestyle=dashes, marker=look.marker, linewidth=2, markevery=[1], **marker)
 
 
 def dots(axes: Any, look: Look, x: Any, y: Any) -> None:

@@ -15,7 +15,9 @@ from benchlib.errors import Refused
 # Settings that name a plug-in, and may be followed by a dot and one of its parameters: "queue.lock".
 PLUGINS = ("workload", "queue", "pool", "job_queue", "ready_queue")
 # Settings of the run itself: options of `readyq run`.
-OPTIONS = ("warmup", "duration", "stuck", "seed", "dispatch", "pin", "allocator")
+OPTIONS = ("warmup", "duration", "stuck", "seed", "dispatch", "pin", "allocator", "sample_lengths")
+# Which readyq to run: its path below the repository's root. No option of it, but a setting all the same.
+PROGRAM = "program"
 MOST_REPEATS = 10_000
 
 _SETTING = rf"^({'|'.join(PLUGINS)})\.[a-z][a-z0-9_]*$"
@@ -23,11 +25,11 @@ _SCALAR = {"type": ["string", "integer", "number", "boolean"]}
 _NUMBER = {"type": ["integer", "number"]}
 
 
-def _table_of(value: dict[str, Any]) -> dict[str, Any]:
-    """A table whose keys are settings."""
+def _table_of(value: dict[str, Any], program: dict[str, Any]) -> dict[str, Any]:
+    """A table whose keys are settings; `program` is the form of the one that must be a path."""
     return {
         "type": "object",
-        "properties": {name: value for name in (*PLUGINS, *OPTIONS)},
+        "properties": {name: value for name in (*PLUGINS, *OPTIONS)} | {PROGRAM: program},
         "patternProperties": {_SETTING: value},
         "additionalProperties": False,
     }
@@ -43,6 +45,8 @@ _ZIPPED = {
     "additionalProperties": False,
 }
 _AXIS = _ZIPPED | {"uniqueItems": True}
+_PATH = {"type": "string", "minLength": 1}
+_PATHS = {"type": "array", "items": _PATH, "minItems": 1}
 # One value, several of which any will do, or bounds that are themselves kept.
 _CONDITION = {
     "type": ["string", "integer", "number", "boolean", "array", "object"],
@@ -53,10 +57,10 @@ _CONDITION = {
     "additionalProperties": False,
 }
 _EXPERIMENT = {
-    "base": _table_of(_SCALAR),
-    "axes": _table_of(_AXIS),
-    "zip": {"type": "array", "items": _table_of(_ZIPPED) | {"minProperties": 2}},
-    "exclude": {"type": "array", "items": _table_of(_CONDITION) | {"minProperties": 1}},
+    "base": _table_of(_SCALAR, _PATH),
+    "axes": _table_of(_AXIS, _PATHS | {"uniqueItems": True}),
+    "zip": {"type": "array", "items": _table_of(_ZIPPED, _PATHS) | {"minProperties": 2}},
+    "exclude": {"type": "array", "items": _table_of(_CONDITION, _CONDITION) | {"minProperties": 1}},
 }
 _NAME = {"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]*$"}
 PLAN = {

@@ -9,8 +9,8 @@ from benchlib import figures, paths, summary, table
 from benchlib.command import carry_out, tell
 from benchlib.errors import EXIT_OK
 
-DESCRIPTION = """Draws the figures of a result: contention curves, latency percentiles, the ready-lock ablation, and the
-contention curves by gnuplot with the script and data to draw them again.
+DESCRIPTION = """Draws the figures of a result: contention curves, latency percentiles, ablations of single options,
+what threads spend their time on, and the contention curves by gnuplot with the script and data to draw them again.
 
 Prints the paths of what it wrote on standard output."""
 EPILOG = """exit codes: 0 done; 2 the result or an option was refused, or the system refused a resource"""
@@ -43,7 +43,8 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--out", type=Path, metavar="DIR", help="where the figures go (default: RESULT_DIR/figures)")
     formats = ",".join(figures.FORMATS)
     result.add_argument("--format", type=_formats, default=formats, metavar=formats, help="one or both (default: both)")
-    result.add_argument("--only", metavar="NAME", help="one figure or kind: contention, latency, ready-lock, gnuplot")
+    result.add_argument("--only", metavar="NAME",
+                        help="one figure or kind: contention, latency, ready-lock, ablation, accounting, gnuplot")
     result.add_argument("--table", action="store_true", help="draw nothing; print the medians as a table")
     return result
 

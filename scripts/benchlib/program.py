@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The program as the scripts know it: what columns it writes, whether it takes a cell, and the command of a run."""
+"""A program as the scripts know it: what columns it writes, whether it takes a cell, and the command of a run."""
 
 import hashlib
 import json

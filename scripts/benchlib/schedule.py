@@ -3,10 +3,11 @@
 
 Randomised complete blocks: repeat r of every cell comes before repeat r + 1 of any, each block in an order of
 its own. A drift of the machine then falls on all cells alike, and a sweep cut short is a smaller balanced one.
+Within a block the programs that do one task follow each other: a pair of runs that the machine treats alike.
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
 from benchlib import units
@@ -17,11 +18,17 @@ from benchlib.errors import Refused
 RUN_OVERHEAD_S = 0.2
 
 
-def block_order(seed: int, block: int, cells: int) -> list[int]:
-    """The cells of one block in random order, made of seed and block only, so that a resumed sweep finds it again."""
-    order = list(range(cells))
+def block_order(seed: int, block: int, tasks: Sequence[Hashable]) -> list[int]:
+    """The cells of one block in random order, made of seed and block only, so that a resumed sweep finds it again.
+
+    `tasks` has an entry for each cell; cells of equal task stand together, in random order as well.
+    """
+    order = list(range(len(tasks)))
     random.Random(f"{seed}:{block}").shuffle(order)
-    return order
+    place: dict[Hashable, int] = {}
+    for cell in order:
+        place.setdefault(tasks[cell], len(place))
+    return sorted(order, key=lambda cell: place[tasks[cell]])
 
 
 def run_seed(seed: int, block: int) -> int:
@@ -29,10 +36,10 @@ def run_seed(seed: int, block: int) -> int:
     return random.Random(f"{seed}:{block}:runs").getrandbits(32)
 
 
-def slots(seed: int, repeats: int, cells: int) -> Iterator[tuple[int, int, int]]:
+def slots(seed: int, repeats: int, tasks: Sequence[Hashable]) -> Iterator[tuple[int, int, int]]:
     """Every run as (block, order, cell); blocks and order count from 1, cells from 0."""
     for block in range(1, repeats + 1):
-        for order, cell in enumerate(block_order(seed, block, cells), 1):
+        for order, cell in enumerate(block_order(seed, block, tasks), 1):
             yield block, order, cell
 
 

@@ -15,7 +15,13 @@ from benchlib.table import Results
 
 LINE, THREADS, VALUE, PROMISE = "line", "threads", "throughput_ops_per_s", "promise"
 BASELINE = "baseline"
-ORDERS = {"pool.ready_lock": ("none", "mutex", "ticket", "mcs")}  # from no waiting to the fairest
+# Values that have a better order than that of their names: from no waiting to the fairest; the original's choice first.
+ORDERS = {
+    "pool.ready_lock": ("none", "mutex", "ticket", "mcs"),
+    "pool.freeing": ("deferred", "automatic"),
+    "pool.smp": ("yes", "no"),
+    "pool.stop": ("drain", "poison", "flush"),
+}  # fmt: skip
 ORDER_WORDS = {"fifo": "FIFO", "per-producer": "FIFO per producer"}
 GOOD_VERDICTS = ("ok", BASELINE)
 SUBJECTS = ("queue", "job_queue", "ready_queue")

@@ -69,6 +69,15 @@ def median(values: Sequence[float], confidence: float = CONFIDENCE, assumption: 
     return Estimate(n, centre, float(ordered[k - 1]), float(ordered[n - k]), coverage, assumption)
 
 
+def one_sided(values: Sequence[float], confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """What the median is at least, and what it is at most, each with that confidence; NaN: too few runs to say.
+
+    They are the ends of the two-sided interval that misses as much at one end alone.
+    """
+    both = median(values, 2 * confidence - 1)
+    return both.low, both.high
+
+
 def bootstrap(
     samples: Sequence[Sequence[float]],
     statistic: Callable[..., NDArray],

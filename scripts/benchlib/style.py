@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
+import matplotlib.colors
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
 matplotlib.use("Agg")  # no figure needs a screen
@@ -56,6 +57,13 @@ def looks(labels: Sequence[str], baselines: Collection[str]) -> dict[str, Look]:
         table[label] = Look(COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)], i >= len(COLOURS))
     baseline = Look(BASELINE_COLOUR, BASELINE_MARKER, True)
     return table | {label: baseline for label in labels if label in baselines}
+
+
+def lightness(colour: str) -> float:
+    """How light a colour is to the eye, from 0 to 100: the L* of CIELAB. It is what stays of a colour in grey."""
+    channels = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in matplotlib.colors.to_rgb(colour))
+    luminance = sum(weight * channel for weight, channel in zip((0.2126, 0.7152, 0.0722), channels, strict=True))
+    return 116 * luminance ** (1 / 3) - 16 if luminance > 0.008856 else 903.3 * luminance
 
 
 def plain(value: float) -> str:
@@ -144,14 +152,14 @@ def thread_axis(axes: Any, threads: Sequence[int], panel_width: float) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def value_axis(axes: Any, lowest: float, highest: float) -> str:
+def value_axis(axes: Any, lowest: float, highest: float, text: Callable[[float], str] = plain) -> str:
     """A linear axis from 0, or a logarithmic one when the values are too far apart. Returns what its label must add."""
     low, high, log = value_limits(lowest, highest)
     if log:
-        log_axis(axes, low, high, plain)
+        log_axis(axes, low, high, text)
         return "\n(log scale)"
     axes.set_ylim(low, high)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: text(value)))
     return ""
 
 

@@ -13,7 +13,6 @@ from benchlib.interrupt import Interrupt
 from benchlib.journal import Entry
 from benchlib.manifest import json_text, now
 from benchlib.points import Point
-from benchlib.program import Program
 from benchlib.progress import Progress
 from benchlib.runner import Outcome
 from benchlib.store import Store
@@ -23,7 +22,6 @@ from benchlib.store import Store
 class Sweep:
     """All that one sweep needs. The manifest carries what was decided when it began: seed, repeats, machine, ..."""
 
-    program: Program
     fields: dict[str, list[dict[str, Any]]]
     points: Sequence[Point]
     manifest: dict[str, Any]
@@ -32,10 +30,11 @@ class Sweep:
 
     def missing(self) -> list[tuple[int, int, Point]]:
         """The runs that are still to be made, as (block, order, point)."""
-        done = {(entry.cell_id, entry.block) for entry in self.store.journal.entries if entry.finished}
-        slots = schedule.slots(self.manifest["seed"], self.manifest["repeats"], len(self.points))
+        done = {(entry.cell_id, entry.arm, entry.block) for entry in self.store.journal.entries if entry.finished}
+        tasks = [point.cell.task for point in self.points]
+        slots = schedule.slots(self.manifest["seed"], self.manifest["repeats"], tasks)
         every = [(block, order, self.points[cell]) for block, order, cell in slots]
-        return [(block, order, point) for block, order, point in every if (point.cell_id, block) not in done]
+        return [(block, order, point) for block, order, point in every if (*point.name, block) not in done]
 
     def failed(self) -> int:
         """How many of the runs in the store failed."""
@@ -82,7 +81,8 @@ class Sweep:
 
     def _run(self, block: int, order: int, point: Point, interrupt: Interrupt) -> tuple[Entry, str]:
         """One attempt, from its name to its line in the journal; and what the program found wrong, if it said."""
-        tried = sum(entry.cell_id == point.cell_id and entry.block == block for entry in self.store.journal.entries)
+        entries = self.store.journal.entries
+        tried = sum((entry.cell_id, entry.arm, entry.block) == (*point.name, block) for entry in entries)
         tags: dict[str, str | int] = {
             "plan_hash": self.manifest["plan"]["hash"],
             "run_id": f"{self.manifest['run_prefix']}-{block:03}-{order:04}-{tried + 1}",
@@ -90,10 +90,12 @@ class Sweep:
             "order": order,
             "attempt": tried + 1,
         }
+        if point.arm:
+            tags["arm"] = point.arm
         if "seed" not in point.cell.settings:
             tags["seed"] = schedule.run_seed(self.manifest["seed"], block)
         started = now()
-        command = self.program.command(point.arguments, tags)
+        command = point.program.command(point.arguments, tags)
         out, err = self.store.output_paths(str(tags["run_id"]))
         outcome = runner.execute(command, out, err, self.manifest["timeout_s"], interrupt)
         record = self._record(point, tags | {"started": started}, outcome)
@@ -109,6 +111,7 @@ class Sweep:
             status=record["status"],
             exit_reason=record["exit_reason"],
             exit_code=outcome.exit_code,
+            arm=point.arm or "",
         )
         self.store.keep(entry, record)
         return entry, f": {record['verdict_detail']}" if "verdict_detail" in record else ""

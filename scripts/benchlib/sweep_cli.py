@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchlib import manifest as manifests
-from benchlib import cells, paths, plan, plan_schema, points, program, schedule, store, units
+from benchlib import cells, paths, plan, plan_schema, points, schedule, store, units
 from benchlib.command import carry_out, tell
 from benchlib.errors import EXIT_OK, Refused
 from benchlib.files import write_whole
 from benchlib.plan import Plan
 from benchlib.points import Point
-from benchlib.program import Program
+from benchlib.programs import Programs
 from benchlib.sweep import Sweep
 
 SEED_BITS = 32
@@ -53,7 +53,10 @@ def parser() -> argparse.ArgumentParser:
     where.add_argument("--dry-run", action="store_true", help="check every cell, tell the cost, and measure nothing")
     where.add_argument("--list", action="store_true", help="the same, and print the command of every cell")
     result.add_argument(
-        "--program", type=Path, metavar="PATH", help="the readyq to run (default: $READYQ, or the release build)"
+        "--program",
+        type=Path,
+        metavar="PATH",
+        help="the readyq to run where the plan names none (default: $READYQ, or the release build)",
     )
     result.add_argument("--repeats", type=_count, metavar="N", help="that many blocks instead of the plan's")
     result.add_argument(
@@ -71,12 +74,13 @@ def begin(options: argparse.Namespace, words: Sequence[str]) -> int:
     if not options.plan:
         raise Refused("no plan is named; give a file such as scripts/plans/quick.toml, or --resume DIR")
     chosen = plan.read(options.plan)
-    under_test = Program(program.find(options.program))
+    expanded = cells.expand(chosen)
+    under_test = Programs(expanded, options.program)
     fields = under_test.fields()
-    found = points.resolve(chosen, under_test)
+    found = points.resolve(chosen, expanded, under_test)
     repeats = _repeats(chosen, found, options)
     if options.list:
-        tell(*(shlex.join(["readyq", "run", *point.arguments]) for point in found))
+        tell(*(shlex.join(point.command) for point in found))
     if options.list or options.dry_run:
         return EXIT_OK
     seed = chosen.seed if chosen.seed is not None else secrets.randbits(SEED_BITS)
@@ -85,7 +89,7 @@ def begin(options: argparse.Namespace, words: Sequence[str]) -> int:
     manifests.begin(manifest, words)
     name = f"{manifest['invocations'][0]['started'][:10]}-{manifest['program']['commit']}-{chosen.name}"
     opened = store.create(options.out) if options.out else store.create_named(paths.RESULTS, machine, name)
-    sweep = Sweep(under_test, fields, found, manifest, opened, options.fail_fast)
+    sweep = Sweep(fields, found, manifest, opened, options.fail_fast)
     try:
         write_whole(opened.folder / PLAN_COPY, chosen.text)
         sweep.announce()
@@ -106,12 +110,13 @@ def resume(options: argparse.Namespace, words: Sequence[str]) -> int:
     chosen = (
         plan.read(options.plan) if options.plan else plan.parse(manifest["plan"]["text"], f"plan of {options.resume}")
     )
-    under_test = Program(program.find(options.program))
+    expanded = cells.expand(chosen)
+    under_test = Programs(expanded, options.program)
     manifests.check_same(manifest, path, chosen, under_test)
-    found = points.resolve(chosen, under_test)
+    found = points.resolve(chosen, expanded, under_test)
     manifests.check_cells(manifest, path, found)
     manifests.begin(manifest, words)
-    sweep = Sweep(under_test, under_test.fields(), found, manifest, opened, options.fail_fast)
+    sweep = Sweep(under_test.fields(), found, manifest, opened, options.fail_fast)
     missing = sweep.missing()
     runs, left_s = len(found) * manifest["repeats"], sum(schedule.run_seconds(point.resolved) for *_, point in missing)
     _say(f"{chosen.name}: {len(missing)} of {runs} runs are missing, about {units.in_words(left_s)}")
