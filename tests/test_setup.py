@@ -54,14 +54,16 @@ def test_the_groups_build_on_each_other_and_name_nothing_twice() -> None:
 
 def cmake_modules() -> Iterator[tuple[str, str]]:
     """The libraries that CMake asks pkg-config for, and the group that must bring each."""
-    for path, group in (("CMakeLists.txt", "base"), ("tests/CMakeLists.txt", "tests")):
+    for path, group in (
+        ("CMakeLists.txt", "base"), ("cmake/Observe.cmake", "tests"), ("tests/CMakeLists.txt", "tests"),
+    ):  # fmt: skip
         for words in re.findall(r"pkg_check_modules\(([^)]*)\)", (ROOT / path).read_text()):
             yield re.sub(r"[<>=].*", "", words.split()[-1]), group
 
 
 def test_every_library_that_cmake_asks_for_is_listed() -> None:
     modules = list(cmake_modules())
-    assert {"hwloc", "jansson", "cmocka"} <= {module for module, _ in modules}
+    assert {"hwloc", "jansson", "lttng-ust", "cmocka"} <= {module for module, _ in modules}
     for module, group in modules:
         folder = subprocess.run(
             ["/usr/bin/pkg-config", "--variable=pcfiledir", module], capture_output=True, text=True, check=True
@@ -76,11 +78,20 @@ def test_every_package_that_a_plugin_needs_is_listed() -> None:
     assert needed <= set(listed("base"))
 
 
-def imported(paths: Iterator[Path]) -> set[str]:
-    """The top-level modules that are neither Python's own nor ours."""
+def test_the_header_of_the_probes_is_of_a_listed_package() -> None:
+    assert owner("/usr/include/x86_64-linux-gnu/sys/sdt.h") in listed("base")
+
+
+def imported(paths: Iterator[Path], late: bool = False) -> set[str]:
+    """The top-level modules that are neither Python's own nor ours; `late`: those that a function imports itself."""
     names = set()
     for path in paths:
-        for node in ast.walk(ast.parse(path.read_text())):
+        tree = ast.parse(path.read_text())
+        inner = {node for function in ast.walk(tree) if isinstance(function, ast.FunctionDef)
+                 for node in ast.walk(function)}  # fmt: skip
+        for node in ast.walk(tree):
+            if (node in inner) != late:
+                continue
             if isinstance(node, ast.Import):
                 names |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:
@@ -100,9 +111,16 @@ def test_every_python_module_is_of_a_listed_package(folder: str, group: str, at_
         assert found and found.origin and owner(found.origin) in listed(group), name
 
 
+def test_what_a_script_imports_only_when_it_needs_it_comes_with_the_tests() -> None:
+    assert imported((ROOT / "scripts/benchlib").glob("*.py"), late=True) == {"bt2"}
+    found = importlib.util.find_spec("bt2")
+    assert found and found.origin and owner(found.origin) in listed("tests")
+
+
 @pytest.mark.parametrize(("tool", "group"), [
     ("cmake", "base"), ("ninja", "base"), ("gcc", "base"), ("pkg-config", "base"), ("git", "base"), ("gnuplot", "base"),
     ("python3", "base"), ("ctest", "base"), ("clang", "tests"), ("clang-format", "tests"),
+    ("lttng", "tests"), ("lttng-sessiond", "tests"), ("readelf", "tests"),
 ])  # fmt: skip
 def test_every_tool_is_of_a_listed_package(tool: str, group: str) -> None:
     path = shutil.which(tool, path="/usr/bin:/bin")
