@@ -317,6 +317,8 @@ int pool_build(struct pool **made, const struct pool_setup *setup, const struct 
     if (error)
         return error;
     pool->config = *config;
+    pool->has_ready = setup->workers > 0 && config->completion == POOL_COMPLETION_READY_QUEUE;
+    pool->prepares = pool->has_ready && config->elements == POOL_ELEMENTS_PREPARED;
     at_init(&pool->last_id, (unsigned long)config->id_start);
     error = open_parts(pool, fault);
     if (error)

@@ -68,6 +68,8 @@ struct pool {
     size_t bytes;
     struct queue_env env; // of all its queues, but for whom to notify
     unsigned worker_count, scheduler_count, external_count;
+    bool has_ready; // jobs come home through ready queues
+    bool prepares;  // and who submits allocates their element
     struct worker *workers;
     struct scheduler *schedulers;
     struct submitter *externals;
@@ -101,7 +103,7 @@ extern const struct pool_port_ops erts_port_ops;
 // Whether jobs come home through ready queues.
 static inline bool pool_has_ready(const struct pool *pool)
 {
-    return pool->worker_count > 0 && pool->config.completion == POOL_COMPLETION_READY_QUEUE;
+    return pool->has_ready;
 }
 
 // 0 and *pool with its workers ready, or a negative errno and a sentence. By main.

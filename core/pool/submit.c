@@ -67,9 +67,9 @@ struct submitter *submitter_at(struct pool *pool, unsigned thread)
 int submitter_here(struct pool *pool, unsigned thread, struct submitter **submitter)
 {
     *submitter = submitter_at(pool, thread);
-    struct worker *worker = worker_completing();
     if (!*submitter)
         return -EPERM;
+    struct worker *worker = pool_has_ready(pool) ? NULL : worker_completing();
     if (!worker || worker->pool != pool)
         return 0;
     worker->submitter.home = (*submitter)->home;
@@ -188,11 +188,9 @@ static void adopt(struct submitter *submitter, bool adopted)
 static int send(struct submitter *submitter, unsigned number, struct job *job)
 {
     struct pool *pool = submitter->pool;
-    struct queue *ready = pool_ready_queue(pool, submitter->home);
+    struct queue *ready = &pool->schedulers[submitter->home].ready.queue;
     void *element = NULL;
-    int error = 0;
-    if (ready && pool->config.elements == POOL_ELEMENTS_PREPARED)
-        error = queue_prepare(ready, &element);
+    int error = pool->prepares ? queue_prepare(ready, &element) : 0;
     job->cargo.element = element;
     adopt(submitter, true);
     if (!error)
@@ -226,13 +224,9 @@ static long run_here(struct submitter *submitter, struct port *port, struct job 
     return 0;
 }
 
-static long submit(struct submitter *submitter, const struct job_call *call, unsigned *key)
+static long submit(struct submitter *submitter, struct port *port, const struct job_call *call, unsigned *key)
 {
     struct pool *pool = submitter->pool;
-    struct port *port;
-    int error = port_held(&pool->ports, call->port, &port);
-    if (error)
-        return error;
     struct job *job = pool_alloc_job(pool);
     if (!job)
         return -ENOMEM;
@@ -244,7 +238,7 @@ static long submit(struct submitter *submitter, const struct job_call *call, uns
     if (id == 0)
         return run_here(submitter, port, job);
     take_references(pool, job, port);
-    error = send(submitter, number, job);
+    const int error = send(submitter, number, job);
     if (!error)
         pool_count(&submitter->submitted);
     else if (error == -EAGAIN)
@@ -252,35 +246,47 @@ static long submit(struct submitter *submitter, const struct job_call *call, uns
     return error ? error : id;
 }
 
-// Inside once more is what a callback that submits is, where there are no workers.
-long pool_async(struct submitter *submitter, const struct job_call *call, unsigned *key)
+static bool is_mine(struct submitter *submitter)
 {
-    if (at_load_rlx(&submitter->owner) != thread_token())
-        return -EPERM;
+    return at_load_rlx(&submitter->owner) == thread_token();
+}
+
+// Inside once more is what a callback that submits is, where there are no workers.
+static long submit_inside(struct submitter *submitter, struct port *port, const struct job_call *call, unsigned *key)
+{
     long result = -ESHUTDOWN;
     const uint32_t depth = at_load_rlx(&submitter->inside);
     // Either stop sees this thread inside and waits for it, or this thread sees that the pool is closing.
     at_store_sc(&submitter->inside, depth + 1, AT(submit_enter, stop_look));
     if (!at_load_sc(&submitter->pool->closing, AT(submit_look, stop_close)))
-        result = submit(submitter, call, key);
+        result = submit(submitter, port, call, key);
     at_store_rel(&submitter->inside, depth, AT(submit_leave, stop_look));
     return result;
+}
+
+long pool_async(struct submitter *submitter, const struct job_call *call, unsigned *key)
+{
+    struct port *port;
+    if (!is_mine(submitter))
+        return -EPERM;
+    const int error = port_held(&submitter->pool->ports, call->port, &port);
+    return error ? error : submit_inside(submitter, port, call, key);
 }
 
 long pool_async_locking(struct submitter *submitter, const struct job_call *call, unsigned *key)
 {
     struct port_table *ports = &submitter->pool->ports;
     struct port *port;
-    if (at_load_rlx(&submitter->owner) != thread_token())
+    if (!is_mine(submitter))
         return -EPERM;
     // Callbacks submit with the port held already.
     if (port_held(ports, call->port, &port) == 0)
-        return pool_async(submitter, call, key);
+        return submit_inside(submitter, port, call, key);
     struct lock_node node;
     port = port_acquire(ports, call->port, &node);
     if (!port)
         return -EINVAL;
-    const long result = pool_async(submitter, call, key);
+    const long result = submit_inside(submitter, port, call, key);
     port_release(port, &node);
     return result;
 }

@@ -123,7 +123,7 @@ static unsigned same_home(const struct worker *self)
 {
     const struct worker_job *next = &self->batch[self->sent];
     unsigned count = 1;
-    while (self->sent + count < self->taken && next[count].job->scheduler == next->job->scheduler)
+    while (__builtin_expect(self->sent + count < self->taken, 0) && next[count].job->scheduler == next->job->scheduler)
         count++;
     return count;
 }

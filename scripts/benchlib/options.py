@@ -51,7 +51,7 @@ LABELS = {
     "pool.freeing": "when a job queue's elements are freed",
     "pool.ready_limit": "most completions in a pass",
     "pool.scheduler_spin_ns": "time that a scheduler spins before it sleeps",
-    "pool.smp": "thread progress (smp)",
+    "pool.smp": "thread progress",
     "pool.stop": "how workers are stopped",
     "pool.worker_spin_ns": "time that a worker spins before it sleeps",
 }
