@@ -71,7 +71,6 @@ struct pool_lengths {
 struct pool_account {
     const char *kind; // "async", "scheduler"
     unsigned number;  // among its kind, from 1
-    uint64_t at_ns;   // when it was read: clock ticks as nanoseconds
     uint64_t ns[POOL_ACCOUNT_STATES];
 };
 
@@ -94,15 +93,16 @@ struct pool_ops {
     // only. 0 and *pool, or a negative errno and a sentence, with nothing left behind.
     int (*start)(struct pool **pool, const struct pool_setup *setup, const void *config, struct fault *fault);
 
-    // Required. Makes the calling thread scheduler or external submitter `thread`; once for each number. 0 or a
-    // negative errno.
+    // Required. Makes the calling thread scheduler or external submitter `thread`; once for each number, and one number
+    // a thread. 0 or a negative errno.
     int (*attach)(struct pool *pool, unsigned thread);
 
     // Required. By that thread. invoke(data) runs once on a worker, then ready(data) once: on this thread, inside
     // pass or wait (an external's: on scheduler 0), or on any worker if the traits say so. With a key, jobs of
     // equal *key are invoked in the order submitted, and *key becomes the number of the worker queue chosen; NULL:
     // round robin. Returns the job's id (> 0), or 0: without workers, both callbacks ran meanwhile; or -EAGAIN
-    // (full: pass and try again), -ENOMEM or -ESHUTDOWN (the pool is stopping); then neither callback runs.
+    // (full: pass and try again), -ENOMEM, -ESHUTDOWN (the pool is stopping) or -EPERM (not that thread); then
+    // neither callback runs.
     // `ready` may itself submit, as the thread that it runs on or, on a worker, as the one that submitted the job.
     long (*submit)(struct pool *pool, unsigned thread, unsigned *key, void (*invoke)(void *data),
                    void (*ready)(void *data), void *data);
@@ -115,12 +115,14 @@ struct pool_ops {
     // job of its own was completed elsewhere. May return early.
     void (*wait)(struct pool *pool, unsigned scheduler);
 
-    // Required. Ends attach, by the same thread, after consuming what it still has in flight.
+    // Required. Ends attach, by the same thread, after consuming what it still has in flight, unless the pool was told
+    // to leave that behind. Scheduler 0 does so until all externals have left.
     void (*detach)(struct pool *pool, unsigned thread);
 
-    // Required. Refuses further jobs, lets every job finish, joins the workers and frees the pool. By main, after
-    // or while the schedulers detach. `statistics` (may be NULL) receives the final counts. Returns 0, or a
-    // negative errno and a sentence when something was lost or leaked (the pool is gone all the same).
+    // Required. Refuses further jobs, lets every job finish (or counts what it leaves: statistics.unrun), joins the
+    // workers and frees the pool. By main, after or while the schedulers detach. `statistics` (may be NULL) receives
+    // the final counts. Returns 0, or a negative errno and a sentence when something was lost or leaked (the pool is
+    // gone all the same).
     int (*stop)(struct pool *pool, struct pool_statistics *statistics, struct fault *fault);
 
     // Required. Counts so far, roughly, while running. Any thread.
@@ -129,8 +131,8 @@ struct pool_ops {
     // Optional. Any thread; disturbs no consumer.
     void (*lengths)(struct pool *pool, struct pool_lengths *lengths);
 
-    // Optional. Fills at most `count` of `accounts`, one for each thread that is there, and returns how many it filled; 0
-    // where the pool was not told to keep accounts. Any thread.
+    // Optional. Fills at most `count` of `accounts`, one for each thread that is there, and returns how many it
+    // filled; 0 where the pool was not told to keep accounts. Any thread.
     unsigned (*accounts)(struct pool *pool, struct pool_account *accounts, unsigned count);
 
     // Optional: ports.

@@ -24,7 +24,8 @@ struct pool_driver_ops {
     const char *name;
     void (*ready)(uint64_t port, void *port_data, void *job_data); // a job came home; the port's lock is held
     void (*stop)(uint64_t port, void *port_data);                  // the port dies; its lock is held
-    void (*unload)(void *driver_data); // the last port and the last job have let go; by whoever was last
+    // The last port and the last job have let go; by whoever was last, perhaps with a dying port's lock held.
+    void (*unload)(void *driver_data);
 };
 
 // What a job for a port is made of.
@@ -36,7 +37,8 @@ struct pool_port_job {
 };
 
 // All functions may be called from any thread, except where a thread number says whose call it is. A callback holds its
-// port's lock: it may submit for this port and close it, and must not open, close or submit for another.
+// port's lock: it may submit for this port and close it; opening another, or turning to one where two threads could
+// come to wait for each other, is refused with -EDEADLK. That goes for pool_ops.submit too.
 struct pool_port_ops {
     // A loaded driver with one reference, the caller's; NULL: no memory.
     struct pool_driver *(*load)(struct pool *pool, const struct pool_driver_ops *ops, void *driver_data);
@@ -45,8 +47,8 @@ struct pool_port_ops {
 
     // A new port, with a port-data lock of its own if `data_lock`. 0, -ENFILE (pool_setup.ports are open) or -ENOMEM.
     int (*open)(struct pool *pool, struct pool_driver *driver, void *port_data, bool data_lock, uint64_t *port);
-    // The port dies: at once, or with `output_left` when it is closed once more without. Also from its own callbacks. 0, or
-    // -EINVAL: there is no such port.
+    // The port dies: at once, or with `output_left` when it is closed once more without. Also from its own callbacks.
+    // 0, or -EINVAL: there is no such port.
     int (*close)(struct pool *pool, uint64_t port, bool output_left);
 
     // As pool_ops.submit, for a port that stays locked meanwhile. Also -EINVAL (no such port).

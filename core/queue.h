@@ -145,7 +145,9 @@ struct queue_ops {
     // Required. Producer handles. QUEUE_OK: the queue has the item, and a dequeue that starts after this
     // returned can see it. A consumer that may sleep clears a flag (seq_cst), looks, and sleeps; a producer
     // enqueues, and leaves if it reads (seq_cst) that flag still set. So what publishes an item, and the look for
-    // one in dequeue and inspect, must be seq_cst too, or under one lock: release and acquire lose wakes. QUEUE_FULL, QUEUE_RETRY or -ENOMEM: the item was not taken.
+    // one in dequeue and inspect, must be seq_cst too, or under one lock: release and acquire lose wakes. The same
+    // goes, in a bounded queue, for what frees a place, and the look for one in enqueue. QUEUE_FULL, QUEUE_RETRY or
+    // -ENOMEM: the item was not taken.
     int (*enqueue)(void *queue, void *handle, uintptr_t item);
 
     // Required. Consumer handles. QUEUE_OK: *item is the caller's. QUEUE_EMPTY or QUEUE_RETRY: *item is untouched.

@@ -51,8 +51,8 @@ void queue_close(struct queue *queue);
 // Attaches the calling thread (memory for the handle comes from the queue's env). 0 or a negative errno.
 int queue_client_attach(struct queue_client *client, struct queue *queue, enum queue_role role,
                         enum queue_thread_kind kind);
-// The two halves, for who must not fail later for want of memory: any thread may reserve. A client that was only reserved is
-// given back by queue_client_detach too.
+// The two halves, for who must not fail later for want of memory: any thread may reserve. A client that was only
+// reserved is given back by queue_client_detach too.
 int queue_client_reserve(struct queue_client *client, struct queue *queue);
 int queue_client_attach_reserved(struct queue_client *client, struct queue *queue, enum queue_role role,
                                  enum queue_thread_kind kind);

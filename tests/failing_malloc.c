@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Preloaded into the program: one of the places in it that ask for memory gets none. Places are numbered from 1 in
-// the order in which they first ask; FAIL_SITE says which one fails, at every call. At the end of the process the number of
-// places is written to the file FAIL_COUNT. Calls from libraries are served: their authors answer for those.
+// the order in which they first ask; FAIL_SITE says which one fails, at every call. At the end of the process the
+// number of places is written to the file FAIL_COUNT. Calls from libraries are served: their authors answer for those.
 #include <dlfcn.h>
 #include <errno.h>
 #include <link.h>

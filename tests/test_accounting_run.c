@@ -30,8 +30,7 @@ static unsigned made_up_accounts(struct pool *pool, struct pool_account *account
         const unsigned thread = (first + filled) % kept;
         const uint64_t passed = clock_system_ns() - start_ns;
         const bool wrong = thread == 2;
-        *account = (struct pool_account){
-            .kind = thread ? "async" : "scheduler", .number = thread ? thread : 1, .at_ns = start_ns + passed};
+        *account = (struct pool_account){.kind = thread ? "async" : "scheduler", .number = thread ? thread : 1};
         account->ns[ACCOUNT_PORT] = passed / 2;
         account->ns[ACCOUNT_READY] = passed / 8;
         account->ns[ACCOUNT_CLEAN] = passed / 16;

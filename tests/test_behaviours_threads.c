@@ -121,7 +121,7 @@ static void b17_accounts_of_workers_are_numbered_in_the_order_of_arrival(void **
     assert_int_equal(accounts[4].number, 1);
 }
 
-// The first worker does not get ready before the second one has opened its account.
+// The first worker does not get ready before the second one has checked in.
 static struct pool *first_block;
 
 static void *alloc_late(struct allocator *self, size_t size, size_t align, int node)
@@ -132,7 +132,7 @@ static void *alloc_late(struct allocator *self, size_t size, size_t align, int n
         first_block = memory;
     pthread_getname_np(pthread_self(), name, sizeof name);
     if (strcmp(name, "async_1") == 0)
-        SPIN_UNTIL(atomic_load(&first_block->worker_accounts) > 0);
+        SPIN_UNTIL(atomic_load(&first_block->checked_in) > 0);
     return memory;
 }
 

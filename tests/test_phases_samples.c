@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sampling of queue lengths: taken in the window and nowhere else, not more often than asked for, and summed up rightly.
+// Sampling of queue lengths: taken in the window and nowhere else, not more often than asked for, and summed up
+// rightly.
 #include <errno.h>
 #include <math.h>
 

@@ -8,10 +8,14 @@
 
 #define STOPS 2000u
 #define SUBMITTERS_MAX 3u
-#define JOBS 300u
+#define JOBS 150u
+
+struct submitting;
 
 struct item {
-    _Atomic unsigned invoked, completed;
+    struct submitting *owner; // NULL: its completion submits no further one
+    struct item *further;
+    _Atomic unsigned taken, invoked, completed;
 };
 
 // A scheduler, or an external submitter.
@@ -20,7 +24,7 @@ struct submitting {
     bool scheduler;
     bool stops; // it stops the pool itself, after `stop_after` jobs
     unsigned stop_after;
-    struct item items[JOBS];
+    struct item items[JOBS], further[JOBS];
     unsigned submitted;
     int unexpected;
     struct pool_statistics statistics;
@@ -44,17 +48,35 @@ static void invoke(void *data)
     atomic_fetch_add(&((struct item *)data)->invoked, 1);
 }
 
+static void complete(void *data);
+
+// As the thread that it runs on; on a worker, as the one that submitted the job.
+static void submit_further(const struct item *item)
+{
+    struct submitting *owner = item->owner;
+    const bool at_home = rig.setup.workers > 0 && rig.config.completion == POOL_COMPLETION_READY_QUEUE;
+    const unsigned number = owner->scheduler || !at_home ? owner->number : 0;
+    atomic_store(&item->further->taken, 1);
+    if (erts_pool_ops.submit(rig.pool, number, NULL, invoke, complete, item->further) < 0)
+        atomic_store(&item->further->taken, 0);
+}
+
 static void complete(void *data)
 {
-    atomic_fetch_add(&((struct item *)data)->completed, 1);
+    struct item *item = data;
+    if (item->owner)
+        submit_further(item);
+    atomic_fetch_add(&item->completed, 1);
 }
 
 static bool submit(struct submitting *self)
 {
     unsigned key = self->submitted;
     const bool keyed = self->submitted % 3 == 0;
-    const long id = erts_pool_ops.submit(rig.pool, self->number, keyed ? &key : NULL, invoke, complete,
-                                         &self->items[self->submitted]);
+    struct item *item = &self->items[self->submitted];
+    item->further = &self->further[self->submitted];
+    item->owner = self->submitted % 2 ? self : NULL;
+    const long id = erts_pool_ops.submit(rig.pool, self->number, keyed ? &key : NULL, invoke, complete, item);
     if (id >= 0)
         self->submitted++;
     else if (id != -EAGAIN && id != -ESHUTDOWN)
@@ -122,15 +144,21 @@ static void choose(void)
     submitters[0].stop_after = roll(JOBS);
 }
 
+static uint64_t left_behind(struct item *item)
+{
+    assert_true(atomic_load(&item->completed) <= atomic_load(&item->invoked));
+    return atomic_load(&item->invoked) - atomic_load(&item->completed);
+}
+
 static uint64_t check(const struct submitting *self)
 {
     uint64_t unrun = 0;
     assert_int_equal(self->unexpected, 0);
     for (unsigned i = 0; i < JOBS; i++) {
-        struct item *item = (struct item *)&self->items[i];
+        struct item *item = (struct item *)&self->items[i], *further = (struct item *)&self->further[i];
         assert_int_equal(atomic_load(&item->invoked), i < self->submitted);
-        assert_true(atomic_load(&item->completed) <= atomic_load(&item->invoked));
-        unrun += atomic_load(&item->invoked) - atomic_load(&item->completed);
+        assert_int_equal(atomic_load(&further->invoked), atomic_load(&further->taken));
+        unrun += left_behind(item) + left_behind(further);
     }
     return unrun;
 }
@@ -141,6 +169,8 @@ static void judge(const struct pool_statistics *statistics)
     for (unsigned i = 0; i < submitter_count; i++) {
         unrun += check(&submitters[i]);
         submitted += submitters[i].submitted;
+        for (unsigned j = 0; j < JOBS; j++)
+            submitted += atomic_load(&submitters[i].further[j].taken);
     }
     assert_int_equal(statistics->submitted, submitted);
     assert_int_equal(statistics->invoked, submitted);

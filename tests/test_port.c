@@ -14,7 +14,7 @@ static struct lock_node node;
 static int set_up(void **state)
 {
     (void)state;
-    return port_table_init(&table, &memory_system, 2);
+    return port_table_init(&table, &memory_system, 2, 0);
 }
 
 static int tear_down(void **state)
@@ -240,7 +240,7 @@ static void the_table_terminates_what_is_left(void **state)
     driver_handle_init(&handle, note_unload);
     const struct driver loaded = {.name = "loaded", .stop = note_stop, .handle = &handle};
     memset(trail, 0, sizeof trail);
-    assert_int_equal(port_table_init(&other, &memory_system, 3), 0);
+    assert_int_equal(port_table_init(&other, &memory_system, 3, 0), 0);
     uint64_t id;
     assert_int_equal(port_open(&other, &loaded, NULL, NULL, &id), 0);
     port_table_fini(&other);

@@ -80,6 +80,19 @@ static int check_poison(const struct pool_setup *setup, const struct erts_pool_c
                      setup->job_queue->entry->name);
 }
 
+// A worker that is told FULL sleeps until a place is freed, which never happens in a queue that was not full.
+static int check_room(const struct pool_setup *setup, struct fault *fault)
+{
+    const struct queue_traits *traits = &setup->ready_queue->traits;
+    if (traits->capacity == 0 || traits->full_exact)
+        return 0;
+    return fault_set(
+        fault, -EINVAL,
+        "the queue %s may answer FULL while it has room (trait full_exact), which would let a worker sleep "
+        "for ever that waits for room in the ready queue",
+        setup->ready_queue->entry->name);
+}
+
 // Nobody would make room for the workers' last jobs.
 static int check_flush(const struct pool_setup *setup, const struct erts_pool_config *config, struct fault *fault)
 {
@@ -114,6 +127,8 @@ static int check(const struct pool_setup *setup, const struct erts_pool_config *
     if (error || config->completion == POOL_COMPLETION_WORKER)
         return error;
     error = check_flush(setup, config, fault);
+    if (!error)
+        error = check_room(setup, fault);
     return error ? error : queue_demand_check(setup->ready_queue, &ready, fault);
 }
 
@@ -274,7 +289,7 @@ static int open_parts(struct pool *pool, struct fault *fault)
     const unsigned ports = pool->scheduler_count + pool->external_count + pool->setup.ports;
     int error = connect(pool);
     if (!error)
-        error = port_table_init(&pool->ports, pool->allocator, ports);
+        error = port_table_init(&pool->ports, pool->allocator, ports, ports - pool->setup.ports);
     if (!error)
         error = open_external_ports(pool);
     if (!error && pool->config.accounting)
@@ -317,6 +332,7 @@ int pool_build(struct pool **made, const struct pool_setup *setup, const struct 
     if (error)
         return error;
     pool->config = *config;
+    pool->threadless = extras->threadless;
     pool->has_ready = setup->workers > 0 && config->completion == POOL_COMPLETION_READY_QUEUE;
     pool->prepares = pool->has_ready && config->elements == POOL_ELEMENTS_PREPARED;
     at_init(&pool->last_id, (unsigned long)config->id_start);

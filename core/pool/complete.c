@@ -24,14 +24,18 @@ void job_complete(struct pool *pool, struct job *job, struct account *account)
     struct lock_node node;
     const enum account_state before = account_enter(account, ACCOUNT_READY);
     struct port *port = port_acquire(&pool->ports, job->call.port, &node);
+    if (port)
+        port_enter(port);
     const bool done = port && port_ready(&pool->ports, port, job);
     if (!done && job->call.free) {
         account_enter(account, ACCOUNT_PORT);
         job->call.free(job->call.data);
         account_enter(account, ACCOUNT_READY);
     }
-    if (port)
+    if (port) {
+        port_leave(&pool->ports, port);
         port_release(port, &node);
+    }
     job_drop(pool, job);
     account_enter(account, before);
 }

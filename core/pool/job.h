@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One asynchronous call on its way: from the submitter through a job queue to a worker, and home through a ready
-// queue. One record carries it all the way, allocated and freed on the scheduler's side.
+// queue. One record carries it all the way, allocated by who submits and freed where it completes.
 #ifndef READYQ_POOL_JOB_H
 #define READYQ_POOL_JOB_H
 
@@ -17,7 +17,7 @@ struct driver_handle;
 // What the submitter asks for.
 struct job_call {
     uint64_t port;              // what the job belongs to, looked up again when it has come home
-    void (*invoke)(void *data); // on a worker, with no lock held
+    void (*invoke)(void *data); // on a worker, with no lock held; without workers inside submit, under the port's
     void (*ready)(void *data);  // for the driver of the pool's own ports; other drivers have a callback of their own
     void (*free)(void *data);   // in place of the driver's callback, when port or callback is gone; may be NULL
     void *data;
@@ -26,7 +26,7 @@ struct job_call {
 // Belongs to one thread at a time, and is handed on by the queues.
 struct job {
     struct job_call call;
-    long id;                          // > 0
+    long id;                          // > 0; 0: run inside submit, or the poison
     unsigned scheduler;               // to whose ready queue it goes home
     struct port_data_lock *data_lock; // a reference, NULL: the port has none
     struct driver_handle *driver;     // a reference, NULL: the driver can't be unloaded

@@ -55,7 +55,7 @@ static void run_ready(struct port *port, const struct job *job)
     job->call.ready(job->call.data);
 }
 
-const struct driver pool_driver = {.name = "default", .ready_async = run_ready};
+const struct driver pool_driver = {.name = "default", .ready_async = run_ready, .has_places = true};
 
 static int ops_start(struct pool **pool, const struct pool_setup *setup, const void *config, struct fault *fault)
 {

@@ -43,10 +43,11 @@ void pool_leave(struct pool *pool)
     at_sub_rel(&pool->leaving, 1, AT(pool_last_touch, stop_left));
 }
 
-void pool_check_in(struct pool *pool)
+unsigned pool_check_in(struct pool *pool)
 {
-    at_add_sc(&pool->checked_in, 1, AT(worker_ready, start_count));
+    const unsigned before = at_add_sc(&pool->checked_in, 1, AT(worker_ready, start_count));
     event_set(&pool->event);
+    return before + 1;
 }
 
 static int worker_fault(struct worker *worker, struct fault *fault)
@@ -177,8 +178,7 @@ unsigned pool_accounts(struct pool *pool, struct pool_account *accounts, unsigne
         if (!account_read(account, &reading))
             continue;
         struct pool_account *to = &accounts[filled++];
-        *to = (struct pool_account){
-            .kind = account->kind, .number = account->number, .at_ns = (uint64_t)clock_ns(reading.at_ticks)};
+        *to = (struct pool_account){.kind = account->kind, .number = account->number};
         for (unsigned state = 0; state < ACCOUNT_STATES; state++)
             to->ns[state] = (uint64_t)clock_ns(reading.ticks[state]);
     }

@@ -13,12 +13,11 @@
 #include <stdint.h>
 
 #include "core/pool.h"
+#include "core/pool/config.h"
 #include "core/pool/port.h"
 #include "core/queue_client.h"
 #include "core/sync/atomic.h"
 #include "core/sync/event.h"
-
-#define POOL_WORKERS_MAX 1024u
 
 struct account;
 struct allocator;
@@ -27,33 +26,6 @@ struct progress;
 struct scheduler;
 struct submitter;
 struct worker;
-
-// The originals' compile-time switches and constants as options.
-enum pool_completion { POOL_COMPLETION_READY_QUEUE, POOL_COMPLETION_WORKER };
-enum pool_elements { POOL_ELEMENTS_PREPARED, POOL_ELEMENTS_WORKER };
-enum pool_freeing { POOL_FREEING_DEFERRED, POOL_FREEING_AUTOMATIC };
-
-enum pool_stop_kind { POOL_STOP_DRAIN, POOL_STOP_POISON, POOL_STOP_FLUSH };
-
-#define POOL_BATCH_MAX 1024u
-
-struct erts_pool_config {
-    uint64_t completion; // enum pool_completion
-    uint64_t ready_lock; // enum lock_kind
-    uint64_t elements;   // enum pool_elements
-    uint64_t freeing;    // enum pool_freeing
-    uint64_t batch;
-    uint64_t ready_limit;
-    uint64_t worker_spin_ns;
-    uint64_t scheduler_spin_ns;
-    uint64_t stop; // enum pool_stop_kind
-    uint64_t smp;
-    uint64_t thread_names;
-    uint64_t stack_kilowords;
-    uint64_t id_start;
-    uint64_t trace;
-    uint64_t accounting;
-};
 
 // What the contract has no word for. All zero: as the contract has it.
 struct pool_extras {
@@ -68,8 +40,9 @@ struct pool {
     size_t bytes;
     struct queue_env env; // of all its queues, but for whom to notify
     unsigned worker_count, scheduler_count, external_count;
-    bool has_ready; // jobs come home through ready queues
-    bool prepares;  // and who submits allocates their element
+    bool has_ready;  // jobs come home through ready queues
+    bool prepares;   // and who submits allocates their element
+    bool threadless; // as in pool_extras
     struct worker *workers;
     struct scheduler *schedulers;
     struct submitter *externals;
@@ -89,9 +62,9 @@ struct pool {
     _Atomic uint32_t attached; // schedulers and externals
     _Atomic uint32_t leaving;  // of those, still touching the pool
     _Atomic uint32_t externals_attached;
-    _Atomic uint32_t home_left;                           // the scheduler that externals' jobs come home to has left
-    _Atomic uint32_t worker_accounts, scheduler_accounts; // opened so far
-    uint64_t unrun;                                       // jobs that an exit flush left behind
+    _Atomic uint32_t home_left;          // the scheduler that externals' jobs come home to has left
+    _Atomic uint32_t scheduler_accounts; // opened so far
+    uint64_t unrun;                      // jobs that an exit flush left behind
 };
 
 // The driver of default ports: runs the job's own `ready`.
@@ -137,11 +110,8 @@ void pool_end_workers(struct pool *pool);
 int pool_enter(struct pool *pool);
 void pool_leave(struct pool *pool);
 
-// Threads that may enqueue into one job queue.
-unsigned pool_job_producers(const struct pool_setup *setup, const struct erts_pool_config *config);
-
-// By each worker, once.
-void pool_check_in(struct pool *pool);
+// By each worker, once. Returns how many have checked in, itself included.
+unsigned pool_check_in(struct pool *pool);
 
 // Zeroed; NULL: no memory.
 struct job *pool_alloc_job(struct pool *pool);

@@ -8,6 +8,9 @@
 
 _Thread_local char port_thread;
 
+// The port that the calling thread acquired last, and holds.
+static _Thread_local struct port *innermost;
+
 void driver_handle_init(struct driver_handle *handle, void (*unload)(struct driver_handle *handle))
 {
     at_init(&handle->references, 1);
@@ -49,10 +52,11 @@ void port_data_lock_release(struct port_data_lock *data_lock)
     data_lock->allocator->free(data_lock->allocator, data_lock, sizeof *data_lock, -1);
 }
 
-int port_table_init(struct port_table *table, struct allocator *allocator, unsigned capacity)
+int port_table_init(struct port_table *table, struct allocator *allocator, unsigned capacity, unsigned kept)
 {
     table->allocator = allocator;
-    table->capacity = capacity;
+    table->capacity = table->unused_count = capacity;
+    table->kept = kept;
     table->unused = NULL;
     table->ports = allocator->alloc(allocator, capacity * sizeof *table->ports, LINE_PAIR, -1);
     if (!table->ports)
@@ -74,10 +78,13 @@ static void hold(struct port *port, struct lock_node *node)
 {
     lock_acquire(&port->lock, node);
     at_store_rlx(&port->holder, thread_token());
+    port->outer = innermost;
+    innermost = port;
 }
 
 void port_release(struct port *port, struct lock_node *node)
 {
+    innermost = port->outer;
     at_store_rlx(&port->holder, NULL);
     lock_release(&port->lock, node);
 }
@@ -89,15 +96,37 @@ static struct port *slot(struct port_table *table, uint64_t id)
     return number >= 1 && number <= table->capacity ? &table->ports[number - 1] : NULL;
 }
 
+static struct port *take_slot(struct port_table *table, bool has_places)
+{
+    struct lock_node node;
+    struct port *port = NULL;
+    lock_acquire(&table->lock, &node);
+    if (table->unused_count > (has_places ? 0 : table->kept)) {
+        port = table->unused;
+        table->unused = port->next_unused;
+        table->unused_count--;
+        table->kept -= has_places && table->kept > 0;
+    }
+    lock_release(&table->lock, &node);
+    return port;
+}
+
+static void give_slot(struct port_table *table, struct port *port, bool has_places)
+{
+    struct lock_node node;
+    lock_acquire(&table->lock, &node);
+    port->next_unused = table->unused;
+    table->unused = port;
+    table->unused_count++;
+    table->kept += has_places;
+    lock_release(&table->lock, &node);
+}
+
 int port_open(struct port_table *table, const struct driver *driver, void *driver_data,
               struct port_data_lock *data_lock, uint64_t *id)
 {
     struct lock_node node;
-    lock_acquire(&table->lock, &node);
-    struct port *port = table->unused;
-    if (port)
-        table->unused = port->next_unused;
-    lock_release(&table->lock, &node);
+    struct port *port = take_slot(table, driver->has_places);
     if (!port)
         return -ENFILE;
 
@@ -140,6 +169,12 @@ struct port *port_acquire(struct port_table *table, uint64_t id, struct lock_nod
     return NULL;
 }
 
+bool port_is_locked_here(const struct port_table *table, uint64_t id)
+{
+    struct port *port = slot((struct port_table *)table, id);
+    return port && at_load_rlx(&port->holder) == thread_token();
+}
+
 int port_held(struct port_table *table, uint64_t id, struct port **port)
 {
     *port = slot(table, id);
@@ -148,8 +183,19 @@ int port_held(struct port_table *table, uint64_t id, struct port **port)
     return at_load_rlx(&(*port)->holder) == thread_token() ? 0 : -EPERM;
 }
 
+bool port_holds_any(const struct port_table *table)
+{
+    return innermost >= table->ports && innermost < table->ports + table->capacity;
+}
+
+bool port_may_acquire(const struct port_table *table, uint64_t id)
+{
+    return !port_holds_any(table) || (uint32_t)id > (uint32_t)(innermost - table->ports + 1);
+}
+
 static void terminate(struct port_table *table, struct port *port)
 {
+    const bool has_places = port->driver->has_places; // read before the driver may be gone
     at_store_rlx(&port->id, PORT_NONE);
     port->state = PORT_DEAD;
     if (port->driver->stop)
@@ -164,12 +210,7 @@ static void terminate(struct port_table *table, struct port *port)
     }
     port->data_lock = NULL;
     port->driver = NULL;
-
-    struct lock_node node;
-    lock_acquire(&table->lock, &node);
-    port->next_unused = table->unused;
-    table->unused = port;
-    lock_release(&table->lock, &node);
+    give_slot(table, port, has_places);
 }
 
 void port_close(struct port_table *table, struct port *port)

@@ -28,11 +28,12 @@ struct driver_handle {
 
 struct driver {
     const char *name;
-    // Runs under the port's lock when a job has come home, on the scheduler that submitted it; NULL: the
+    // Runs under the port's lock when a job has come home, on the thread that completes it; NULL: the
     // job's `free` runs in its place. Both may submit to this port again.
     void (*ready_async)(struct port *port, const struct job *job);
     void (*stop)(struct port *port); // the port dies; its lock is held; may be NULL
     struct driver_handle *handle;    // NULL: linked into the program, never unloaded
+    bool has_places;                 // its ports have the places that the table was told to keep
 };
 
 // With one reference, the caller's.
@@ -71,6 +72,7 @@ struct port {
     void *driver_data;                // the driver's
     struct port_data_lock *data_lock; // a reference, or NULL
     struct port *next_unused;         // under the table's lock
+    struct port *outer;               // that its holder held before, or NULL
 };
 
 struct port_table {
@@ -79,6 +81,7 @@ struct port_table {
     unsigned capacity;
     struct lock lock;
     struct port *unused;
+    unsigned unused_count, kept; // slots without a port; of those, for drivers that have places
     _Atomic uint64_t references; // of its ports and their jobs, to drivers and data locks
 };
 
@@ -89,7 +92,8 @@ static inline const void *thread_token(void)
     return &port_thread;
 }
 
-int port_table_init(struct port_table *table, struct allocator *allocator, unsigned capacity); // 0 or -ENOMEM
+// With `kept` slots for drivers that have places, among `capacity` in all. 0 or -ENOMEM.
+int port_table_init(struct port_table *table, struct allocator *allocator, unsigned capacity, unsigned kept);
 void port_table_fini(struct port_table *table); // terminates what is left; nobody uses it any more
 
 // A new port; takes references of its own to the driver and the data lock (may be NULL). 0, or -ENFILE when every
@@ -101,8 +105,19 @@ int port_open(struct port_table *table, const struct driver *driver, void *drive
 struct port *port_acquire(struct port_table *table, uint64_t id, struct lock_node *node);
 void port_release(struct port *port, struct lock_node *node);
 
+// Whether the calling thread holds the lock of a port's slot, be it that the port died in its hands: then it must not
+// acquire it.
+bool port_is_locked_here(const struct port_table *table, uint64_t id);
+
 // The port, if the calling thread holds it. 0, -EINVAL (no such port) or -EPERM (not held).
 int port_held(struct port_table *table, uint64_t id, struct port **port);
+
+// Whether the calling thread may acquire this port too: it holds none of the table, or only such as come before, or
+// two threads could wait for each other.
+bool port_may_acquire(const struct port_table *table, uint64_t id);
+
+// Whether it holds any.
+bool port_holds_any(const struct port_table *table);
 
 // The id of a port that is or was just alive.
 uint64_t port_id(const struct port_table *table, const struct port *port);

@@ -70,6 +70,8 @@ static void ports_unload(struct pool *pool, struct pool_driver *driver)
 static int ports_open(struct pool *pool, struct pool_driver *driver, void *port_data, bool with_lock, uint64_t *port)
 {
     struct port_data_lock *data_lock = NULL;
+    if (port_holds_any(&pool->ports))
+        return -EDEADLK;
     if (with_lock) {
         data_lock = port_data_lock_create(pool->allocator);
         if (!data_lock)
@@ -92,10 +94,14 @@ static int ports_close(struct pool *pool, uint64_t id, bool output_left)
     struct port *port;
     struct lock_node node;
     // From within a callback, the port is held already.
-    if (port_held(&pool->ports, id, &port) == 0) {
-        close_held(pool, port, output_left);
-        return 0;
+    if (port_is_locked_here(&pool->ports, id)) {
+        const int error = port_held(&pool->ports, id, &port);
+        if (!error)
+            close_held(pool, port, output_left);
+        return error;
     }
+    if (!port_may_acquire(&pool->ports, id))
+        return -EDEADLK;
     port = port_acquire(&pool->ports, id, &node);
     if (!port)
         return -EINVAL;

@@ -5,7 +5,7 @@
 // The lock around the workers' enqueue is not for safety. It puts workers to sleep during a blast of completions,
 // where they would otherwise burn processors on each other's compare-and-swaps and slow the schedulers down.
 //
-// A bounded queue may be full. A worker then leaves its event's address, looks once more, and parks; the scheduler
+// A bounded queue may be full. A worker then says which queue it awaits, looks once more, and parks; the scheduler
 // wakes all that wait when it has made room. All, and not as many as there is room for: a woken worker may have
 // found room by itself a moment before, and would swallow the wake that another one needs.
 #ifndef READYQ_POOL_READY_H
@@ -59,8 +59,8 @@ void ready_await_room(struct ready_queue *ready, struct worker *worker);
 // an enqueue in flight hides more. `account` is the scheduler's, or NULL.
 bool ready_check(struct ready_queue *ready, struct account *account);
 
-// By the scheduler, with nothing more to complete: one step of reclamation. QUEUE_NEED_PROGRESS: not before *progress; without SMP
-// there is no such thing.
+// By the scheduler, with nothing more to complete: one step of reclamation. QUEUE_NEED_PROGRESS: not before *progress;
+// without SMP there is no such thing.
 enum queue_clean_state ready_clean(struct ready_queue *ready, uint64_t *progress);
 
 #endif

@@ -9,6 +9,13 @@
 #include "core/sync/elements.h"
 #include "core/sync/thread.h"
 
+static void raise_ready(struct scheduler *self)
+{
+    const uint32_t before = at_or_sc(&self->flags, SCHEDULER_READY, AT(ready_raise, ready_lower, sleep_announce));
+    if (!(before & SCHEDULER_READY) && (before & SCHEDULER_SLEEPING))
+        event_set(&self->event);
+}
+
 void scheduler_notify(void *argument)
 {
     struct scheduler *self = argument;
@@ -16,9 +23,7 @@ void scheduler_notify(void *argument)
     // flag seen up is lowered, and the queue looked at, only after the caller's enqueue.
     if (at_load_sc(&self->flags, AT(ready_seen, ready_lower, ready_keep)) & SCHEDULER_READY)
         return;
-    const uint32_t before = at_or_sc(&self->flags, SCHEDULER_READY, AT(ready_raise, ready_lower, sleep_announce));
-    if (!(before & SCHEDULER_READY) && (before & SCHEDULER_SLEEPING))
-        event_set(&self->event);
+    raise_ready(self);
 }
 
 static void progress_wakeup(void *argument)
@@ -122,10 +127,12 @@ void scheduler_wait(struct scheduler *self)
     progress_finalize_wait(self->progress);
 }
 
+// Not by scheduler_notify, which leaves when it sees the flag up: that is enough where the scheduler looks for what
+// came in the same total order, as queues do, but not for whatever `ready` left for the scheduler to find.
 void scheduler_count_elsewhere(struct scheduler *self)
 {
     at_add_sc(&self->completed_elsewhere, 1, AT(elsewhere_completed, elsewhere_look));
-    scheduler_notify(self);
+    raise_ready(self);
 }
 
 // Half-way through attaching as well as afterwards. The default port is closed last of what others can see, for
@@ -178,13 +185,22 @@ static void open_account(struct scheduler *self)
     account_open(self->account, "scheduler", at_add_rlx(&pool->scheduler_accounts, 1) + 1);
 }
 
+// A thread that were two schedulers would wait as the one, while a worker waits for room with the other.
+static bool is_another(struct pool *pool)
+{
+    for (unsigned i = 0; i < pool->scheduler_count && !pool->threadless; i++)
+        if (submitter_is_mine(&pool->schedulers[i].submitter))
+            return true;
+    return false;
+}
+
 int scheduler_attach(struct scheduler *self)
 {
     struct pool *pool = self->pool;
     int error = pool_enter(pool);
     if (error)
         return error;
-    if (at_add_rlx(&self->taken, 1) > 0) {
+    if (is_another(pool) || at_add_rlx(&self->taken, 1) > 0) {
         pool_leave(pool);
         return -EBUSY;
     }
@@ -229,7 +245,7 @@ static bool all_came_home(struct scheduler *self)
 {
     const uint64_t completed = completed_of(self);
     uint64_t submitted = at_load_rlx(&self->submitter.submitted) + at_load_rlx(&self->adopted);
-    const bool hosts = self->index == 0 && self->pool->external_count > 0;
+    const bool hosts = self->index == 0 && self->pool->external_count > 0 && self->pool->worker_count > 0;
     if ((!hosts || externals_done(self, &submitted)) && completed == submitted)
         return true;
     if (hosts)
@@ -248,8 +264,13 @@ void scheduler_detach(struct scheduler *self)
     bool last = false;
     for (;;) {
         const enum pool_more more = scheduler_pass(self);
-        if (all_came_home(self) || (last && more == POOL_NOTHING) || leaves_unrun(self->pool))
+        if (all_came_home(self) || (last && more == POOL_NOTHING))
             break;
+        if (leaves_unrun(self->pool)) {
+            if (self->index == 0)
+                at_store_sc(&self->pool->home_left, 1, AT(home_abandons, external_look));
+            break;
+        }
         if (more == POOL_MORE)
             continue;
         // Once the last worker has ended nothing more can come: what one more look does not find is lost, and stop

@@ -60,7 +60,7 @@ enum pool_more scheduler_pass(struct scheduler *scheduler);
 // Sleeps until there is something to pass; spins for a while first.
 void scheduler_wait(struct scheduler *scheduler);
 
-// Consumes what is in flight, then ends attach. The pool may be gone when it returns.
+// Consumes what is in flight (not with POOL_STOP_FLUSH), then ends attach. The pool may be gone when it returns.
 void scheduler_detach(struct scheduler *scheduler);
 
 #endif

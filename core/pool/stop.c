@@ -37,16 +37,11 @@ static void close_submission(struct pool *pool)
         await_outside(&pool->workers[i].submitter);
 }
 
-static bool is_mine(struct submitter *submitter)
-{
-    return at_load_rlx(&submitter->owner) == thread_token();
-}
-
 // A thread that stops the pool goes on consuming what comes home to it: a worker may be waiting for room there.
 static void pass_mine(struct pool *pool)
 {
     for (unsigned i = 0; i < pool->scheduler_count; i++)
-        if (is_mine(&pool->schedulers[i].submitter))
+        if (submitter_is_mine(&pool->schedulers[i].submitter))
             scheduler_pass(&pool->schedulers[i]);
 }
 
@@ -60,9 +55,8 @@ static bool send_poison(struct worker *worker, struct queue_client *client)
         worker_drain(worker); // no memory for an element: it is told by its flag
         return true;
     }
-    queue_notify(&worker->jobs);
-    trace(worker->pool, TRACE_ADD, 0);
     probe_add(PORT_NONE, 0, &worker->jobs);
+    queue_notify(&worker->jobs);
     return true;
 }
 
@@ -75,6 +69,7 @@ static void poison(struct pool *pool, struct worker *worker)
         worker_drain(worker);
         return;
     }
+    trace(pool, TRACE_ADD, 0);
     for (unsigned round = 0; !send_poison(worker, &client); round++) {
         pass_mine(pool);
         thread_spin_round(round);
@@ -109,10 +104,10 @@ void pool_end_workers(struct pool *pool)
 static void leave_myself(struct pool *pool)
 {
     for (unsigned i = 0; i < pool->external_count; i++)
-        if (is_mine(&pool->externals[i]))
+        if (submitter_is_mine(&pool->externals[i]))
             pool_detach_external(pool, i);
     for (unsigned i = pool->scheduler_count; i-- > 0;)
-        if (is_mine(&pool->schedulers[i].submitter))
+        if (submitter_is_mine(&pool->schedulers[i].submitter))
             scheduler_detach(&pool->schedulers[i]);
 }
 

@@ -81,7 +81,7 @@ static int enter_external(struct pool *pool, struct submitter *submitter)
 {
     at_add_sc(&pool->externals_attached, 1, AT(external_came, home_look));
     int error = 0;
-    if (at_load_sc(&pool->home_left, AT(external_look, home_leaves)))
+    if (at_load_sc(&pool->home_left, AT(external_look, home_leaves, home_abandons)))
         error = -ESHUTDOWN;
     else if (at_xchg_acq(&submitter->taken, 1, AT(external_take, external_untake, external_free)) != 0)
         error = -EBUSY;
@@ -246,11 +246,6 @@ static long submit(struct submitter *submitter, struct port *port, const struct 
     return error ? error : id;
 }
 
-static bool is_mine(struct submitter *submitter)
-{
-    return at_load_rlx(&submitter->owner) == thread_token();
-}
-
 // Inside once more is what a callback that submits is, where there are no workers.
 static long submit_inside(struct submitter *submitter, struct port *port, const struct job_call *call, unsigned *key)
 {
@@ -267,7 +262,7 @@ static long submit_inside(struct submitter *submitter, struct port *port, const 
 long pool_async(struct submitter *submitter, const struct job_call *call, unsigned *key)
 {
     struct port *port;
-    if (!is_mine(submitter))
+    if (!submitter_is_mine(submitter))
         return -EPERM;
     const int error = port_held(&submitter->pool->ports, call->port, &port);
     return error ? error : submit_inside(submitter, port, call, key);
@@ -277,11 +272,15 @@ long pool_async_locking(struct submitter *submitter, const struct job_call *call
 {
     struct port_table *ports = &submitter->pool->ports;
     struct port *port;
-    if (!is_mine(submitter))
+    if (!submitter_is_mine(submitter))
         return -EPERM;
     // Callbacks submit with the port held already.
-    if (port_held(ports, call->port, &port) == 0)
-        return submit_inside(submitter, port, call, key);
+    if (port_is_locked_here(ports, call->port)) {
+        const int error = port_held(ports, call->port, &port);
+        return error ? error : submit_inside(submitter, port, call, key);
+    }
+    if (!port_may_acquire(ports, call->port))
+        return -EDEADLK;
     struct lock_node node;
     port = port_acquire(ports, call->port, &node);
     if (!port)

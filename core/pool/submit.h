@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "core/pool/job.h"
+#include "core/pool/port.h"
 #include "core/queue_client.h"
 #include "core/sync/atomic.h"
 
@@ -35,6 +36,12 @@ struct submitter *submitter_at(struct pool *pool, unsigned thread);
 // 0, or -EPERM (no such number), -ENOMEM.
 int submitter_here(struct pool *pool, unsigned thread, struct submitter **submitter);
 
+// Whether the calling thread is it.
+static inline bool submitter_is_mine(struct submitter *submitter)
+{
+    return at_load_rlx(&submitter->owner) == thread_token();
+}
+
 // Makes the calling thread an external submitter, whose jobs come home to the first scheduler. It is unmanaged.
 // 0, -EBUSY (some thread is that one), -ESHUTDOWN (stopping, or that scheduler has left), or another negative
 // errno. That scheduler stays until it has left.
@@ -50,7 +57,8 @@ int submitter_open_port(struct submitter *submitter);
 void submitter_close_port(struct submitter *submitter);
 
 // Submits a job for a port whose lock the caller holds. With `key`, jobs of equal *key are started in the order
-// submitted, and *key becomes the number of the worker; NULL: round robin. Returns the job's id (> 0), 0 (there are no workers: it ran meanwhile, callbacks and all), or
+// submitted, and *key becomes the number of the worker; NULL: round robin. Returns the job's id (> 0), 0 (there are no
+// workers: it ran meanwhile, callbacks and all), or
 //   -EPERM     the thread is not this submitter, or does not hold the port
 //   -EINVAL    there is no such port
 //   -ESHUTDOWN the pool is stopping

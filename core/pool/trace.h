@@ -6,7 +6,7 @@
 #include "core/pool/pool.h"
 
 #define TRACE_ADD "->"    // submitted
-#define TRACE_GET "<-"    // taken by a worker
+#define TRACE_GET "<-"    // started by a worker
 #define TRACE_REPLY "=>>" // sent home
 #define TRACE_READY "<<=" // taken by its scheduler
 

@@ -198,7 +198,6 @@ static bool take(struct worker *self, struct job *job)
 {
     probe_get(job->call.port, job->id, &self->jobs);
     if (job->call.port == PORT_NONE) {
-        trace(self->pool, TRACE_GET, job->id);
         self->poisoned = true;
         return false;
     }
@@ -278,8 +277,12 @@ enum worker_next worker_step(struct worker *self)
 
 static void sleep_on(struct worker *self, struct event *event)
 {
-    account_enter(self->account, ACCOUNT_SLEEP);
-    event_wait(event, self->pool->config.worker_spin_ns);
+    const uint64_t spin_ns = self->pool->config.worker_spin_ns;
+    account_enter(self->account, ACCOUNT_CHECK);
+    if (!spin_ns || !event_spin(event, spin_ns)) {
+        account_enter(self->account, ACCOUNT_SLEEP);
+        event_wait(event, 0);
+    }
     account_enter(self->account, ACCOUNT_OTHER);
     at_store_rlx(&self->parks, self->event.parks + self->room.parks);
 }
@@ -311,14 +314,14 @@ static void depart(struct pool *pool)
         scheduler_notify(&pool->schedulers[i]);
 }
 
-// The numbers tell in which order the workers arrived, as in the original, and not which is which.
-static void open_account(struct worker *self)
+// The number tells which worker in the order of arrival it is, as in the original, and not which by name.
+static void open_account(struct worker *self, unsigned arrival)
 {
     struct pool *pool = self->pool;
     if (!pool->accounts)
         return;
     self->account = self->submitter.account = &pool->accounts[self->index];
-    account_open(self->account, "async", at_add_rlx(&pool->worker_accounts, 1) + 1);
+    account_open(self->account, "async", arrival);
 }
 
 void worker_main(void *argument)
@@ -327,9 +330,9 @@ void worker_main(void *argument)
     struct pool *pool = self->pool;
     self->error = worker_open(self);
     const bool good = self->error == 0;
-    pool_check_in(pool);
+    const unsigned arrival = pool_check_in(pool);
     if (good) {
-        open_account(self);
+        open_account(self, arrival);
         loop(self);
     }
     worker_close(self);

@@ -22,8 +22,8 @@ struct accounts {
 int accounts_read(struct accounts *accounts, const struct pool_ops *ops, struct pool *pool);
 void accounts_free(struct accounts *accounts);
 
-// A row for each thread that is in both, allocated into *rows. Where the states of one do not add up to the time passed,
-// `violation` receives a sentence. 0 or -ENOMEM.
+// A row for each thread that is in both, allocated into *rows. Where the states of one do not add up to the time
+// passed, `violation` receives a sentence. 0 or -ENOMEM.
 int accounts_between(const struct accounts *opened, const struct accounts *closing, struct record_account **rows,
                      size_t *count, struct fault *violation);
 

@@ -24,8 +24,8 @@ uint64_t elements_destroy(struct elements *elements);
 
 // Gives the calling thread a cache of `count` elements on `node` (negative: anywhere), which grows by as many whenever
 // it is empty; it never shrinks, and so keeps what the most ever outstanding needed. A thread has one cache at
-// a time, of any domain. Elements of a thread that detached may still come back. 0, -ENOMEM, or -EAGAIN when
-// `threads_max` threads have one.
+// a time, of any domain. Elements of a thread that detached may still come back. 0, -ENOMEM, -EBUSY (it has one), or
+// -EAGAIN when `threads_max` threads have one.
 int elements_attach(struct elements *elements, unsigned count, int node);
 void elements_detach(struct elements *elements);
 

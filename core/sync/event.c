@@ -41,17 +41,22 @@ static bool event_is_on(struct event *event)
     return at_load_acq(&event->state, AT(event_seen, event_on)) == EVENT_ON;
 }
 
+bool event_spin(struct event *event, uint64_t spin_ns)
+{
+    const uint64_t start = clock_ticks();
+    const uint64_t spin_ticks = clock_ticks_in((double)spin_ns);
+    do {
+        if (event_is_on(event))
+            return true;
+        cpu_relax();
+    } while (clock_ticks() - start < spin_ticks);
+    return false;
+}
+
 void event_wait(struct event *event, uint64_t spin_ns)
 {
-    if (spin_ns) {
-        const uint64_t start = clock_ticks();
-        const uint64_t spin_ticks = clock_ticks_in((double)spin_ns);
-        do {
-            if (event_is_on(event))
-                return;
-            cpu_relax();
-        } while (clock_ticks() - start < spin_ticks);
-    }
+    if (spin_ns && event_spin(event, spin_ns))
+        return;
     int32_t expected = EVENT_OFF;
     if (!at_cas_sc(&event->state, &expected, EVENT_PARKED, AT(event_park, event_on)))
         return;

@@ -28,6 +28,9 @@ void event_set(struct event *event);
 // The waiter. Clears the event; what it reads next is read after that.
 void event_reset(struct event *event);
 
+// The waiter. Spins until it is set, for `spin_ns` at most. True: it is set.
+bool event_spin(struct event *event, uint64_t spin_ns);
+
 // The waiter. Returns at once if set, otherwise when it becomes set: spins for `spin_ns`, then parks. It may
 // also return early, so callers look for work again in any case. There is no time-out.
 void event_wait(struct event *event, uint64_t spin_ns);
