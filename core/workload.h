@@ -86,6 +86,7 @@ struct workload_run {
     const struct pool_ops *pool_ops;         // on a pool
     const struct pool_traits *pool_traits;   // on a pool: as it is configured
     struct pool *pool;                       // on a pool; a thread's number in it is its `index`
+    uint64_t unrun;                          // on a pool, for verify: pool_statistics.unrun
     unsigned threads;                        // all roles together
     uint64_t seed;                           //
     void *state;                             // the workload's own, made by setup
@@ -121,10 +122,10 @@ struct workload_ops {
     int (*setup)(struct workload_run *run, struct fault *fault);
 
     // Required. One thread's whole life, attached and pinned already. Returns after PHASE_STOP when nothing that it
-    // is responsible for is left in the queue or pool.
+    // is responsible for is left in the queue; on a pool it may leave jobs in flight to detach and stop.
     void (*body)(struct workload_thread *self);
 
-    // Required. By main, all threads joined. Decides correctness from what the threads kept.
+    // Required. By main, all threads joined and the pool stopped. Decides correctness from what the threads kept.
     void (*verify)(struct workload_run *run, struct workload_verdict *verdict);
 
     // Required. Frees run->state. Also after a setup that failed half-way, when state may be NULL.

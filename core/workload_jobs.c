@@ -30,7 +30,7 @@ static int init_owner(struct job_owner *owner, const struct jobs_plan *plan)
 
 int workload_jobs_init(struct workload_jobs *jobs, const struct workload_run *run, const struct jobs_plan *plan)
 {
-    *jobs = (struct workload_jobs){.threads = run->threads};
+    *jobs = (struct workload_jobs){.run = run, .threads = run->threads};
     jobs->owners = workload_alloc(run->threads * sizeof *jobs->owners);
     int result = jobs->owners ? 0 : -ENOMEM;
     for (unsigned i = 0; i < run->threads && !result; i++) {
@@ -283,19 +283,21 @@ static struct jobs_found count_all(const struct workload_jobs *jobs)
 void workload_jobs_judge(const struct workload_jobs *jobs, struct workload_verdict *verdict)
 {
     const struct jobs_found found = count_all(jobs);
+    const uint64_t left = jobs->run->unrun;
     const uint64_t strayed = at_load_rlx(&((struct workload_jobs *)jobs)->strayed);
     verdict->total = found.submitted;
-    verdict->lost = found.lost;
+    verdict->lost = found.lost > left ? found.lost - left : 0;
     verdict->duplicated = found.completed_twice;
     verdict->reordered = at_load_rlx(&((struct workload_jobs *)jobs)->reordered);
-    verdict->violated = verdict->lost || verdict->duplicated || verdict->reordered || strayed || found.unready ||
+    verdict->violated = found.lost != left || verdict->duplicated || verdict->reordered || strayed || found.unready ||
                         found.invoked_twice || found.never_invoked;
     if (verdict->violated)
-        snprintf(verdict->detail, sizeof verdict->detail,
-                 "of %llu jobs %llu did not complete, %llu completed twice, %llu on another thread, %llu not invoked "
-                 "exactly once before; %llu were invoked twice, %llu never, %llu out of order",
-                 (unsigned long long)verdict->total, (unsigned long long)found.lost,
-                 (unsigned long long)found.completed_twice, (unsigned long long)strayed,
-                 (unsigned long long)found.unready, (unsigned long long)found.invoked_twice,
-                 (unsigned long long)found.never_invoked, (unsigned long long)verdict->reordered);
+        snprintf(
+            verdict->detail, sizeof verdict->detail,
+            "of %llu jobs %llu did not complete and the pool left %llu behind; %llu completed twice, %llu on another "
+            "thread, %llu not invoked exactly once before; %llu were invoked twice, %llu never, %llu out of order",
+            (unsigned long long)verdict->total, (unsigned long long)found.lost, (unsigned long long)left,
+            (unsigned long long)found.completed_twice, (unsigned long long)strayed, (unsigned long long)found.unready,
+            (unsigned long long)found.invoked_twice, (unsigned long long)found.never_invoked,
+            (unsigned long long)verdict->reordered);
 }

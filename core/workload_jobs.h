@@ -46,8 +46,8 @@ struct job_key {
 
 struct workload_jobs;
 
-// The jobs of one thread that submits. Workers read the first part; the second is written by the thread itself, at every
-// job; the third by whoever completes a job elsewhere.
+// The jobs of one thread that submits. Workers read the first part; the second is written by the thread itself, at
+// every job; the third by whoever completes a job elsewhere.
 struct job_owner {
     struct workload_jobs *all;
     void *workload;               // the workload's own state, for invoke
@@ -71,6 +71,7 @@ struct job_owner {
 } ALIGNED_LINE;
 
 struct workload_jobs {
+    const struct workload_run *run;
     unsigned threads;
     struct job_owner *owners;
     _Atomic uint64_t strayed ALIGNED_LINE; // completions on a thread on which the pool must not complete the job
@@ -149,7 +150,8 @@ static inline void workload_jobs_arrived(struct job_slot *slot)
         slot->ready_ticks = clock_ticks();
 }
 
-// By verify, the pool stopped.
+// By verify, the pool stopped. Jobs that did not complete are no fault if the pool says of exactly so many that it left
+// them behind, and each was invoked once.
 void workload_jobs_judge(const struct workload_jobs *jobs, struct workload_verdict *verdict);
 
 #endif

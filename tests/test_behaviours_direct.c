@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The original's build switches of 2013 as options: completion on the worker, no ready queue, no SMP. A number
-// (b3) is that of the behaviour of the original in its specification.
+// (b3) is that of the behaviour in tests/behaviours.md.
 #include <errno.h>
 
 #include "core/machine/clock.h"

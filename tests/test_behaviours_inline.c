@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The pool without workers, where submit runs a job to its end. A number (b33) is that of the behaviour of the
-// original in its specification.
+// The pool without workers, where submit runs a job to its end. A number (b33) is that of the behaviour in
+// tests/behaviours.md.
 #include <dirent.h>
 #include <errno.h>
 
@@ -242,7 +242,7 @@ static void b35_accounts_count_invoke_and_free_as_port_work_and_go_back(void **s
 }
 #endif
 
-// A port that invoke closes, by the contract's own call, is gone when invoke returns: `free` is what is left.
+// A port that invoke closes, by the contract's own call, lives until the callback has run, and dies then.
 static struct {
     struct pool_driver *driver;
     uint64_t port;

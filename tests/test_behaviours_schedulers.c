@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Several schedulers: each is told, woken and served for itself. A number (b65) is that of the behaviour of the
-// original in its specification; s4 is its section on ready queue consumption.
+// Several schedulers: each is told, woken and served for itself. A number (b65) is that of the behaviour in
+// tests/behaviours.md; s4 are those of consuming ready queues.
 #include <errno.h>
 
 #include "core/machine/clock.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What can be seen of a job from outside: its id, its key, its trace lines. A number (b7) is that of the behaviour of
-// the original in its specification.
+// What can be seen of a job from outside: its id, its key, its trace lines. A number (b7) is that of the behaviour in
+// tests/behaviours.md.
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -129,6 +129,27 @@ static void b7_lines_of_several_threads_stay_whole_and_in_order(void **state)
     assert_int_equal(lines, 4 * 300);
 }
 
+static void b7_a_poison_is_told_of_when_it_is_sent_and_not_again(void **state)
+{
+    (void)state;
+    struct pool_statistics statistics;
+    rig_again(&rig, 1, 2, "erts_mpsc", "erts_mpsc");
+    rig.config.trace = 1;
+    rig.config.stop = POOL_STOP_POISON;
+    rig_start(&rig);
+    assert_int_equal(erts_pool_ops.attach(rig.pool, 0), 0);
+    capture();
+    erts_pool_ops.submit(rig.pool, 0, NULL, nothing, nothing, NULL);
+    erts_pool_ops.detach(rig.pool, 0);
+    const int error = erts_pool_ops.stop(rig.pool, &statistics, &rig.fault);
+    char *text = release();
+    rig.pool = NULL;
+    rig_forget_choices(&rig);
+    assert_int_equal(error, 0);
+    assert_string_equal(text, "-> 1\n<- 1\n=>> 1\n<<= 1\n-> 0\n-> 0\n");
+    free(text);
+}
+
 // ---------------------------------------------------------------- ids, keys, cancelling
 
 static void starts_at(uint64_t id_start, const long *expected, unsigned count)
@@ -216,6 +237,7 @@ int main(void)
         TEST(b7_and_nothing_if_not),
         TEST(b7_without_a_ready_queue_nothing_is_sent_home),
         TEST(b7_lines_of_several_threads_stay_whole_and_in_order),
+        TEST(b7_a_poison_is_told_of_when_it_is_sent_and_not_again),
         TEST(b22_the_counter_wraps_at_both_ends),
         TEST(b24_after_the_wrap_the_round_robin_goes_on_with_the_positive_id),
         TEST(b60_a_ports_key_is_its_number_so_that_ports_spread_evenly),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The original's way to stop, by a job without a port, and its exit flush; without their bugs. A number (b57) is that
-// of the behaviour of the original in its specification.
+// of the behaviour in tests/behaviours.md.
 #include <errno.h>
 
 #include "core/machine/clock.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The pool from start to stop: limits, faults at starting, layout, what stop reports. Loads with several threads are
-// in test_pool_load.c. A number (b8) is that of the behaviour of the original in its specification.
+// in test_pool_load.c. A number (b8) is that of the behaviour in tests/behaviours.md.
 #include <errno.h>
 #include <stdio.h>
 #include <sys/resource.h>

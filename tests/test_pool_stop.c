@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "core/measure/accounting.h"
 #include "tests/pool_rig.h"
 
 #define STOPS 2000u
@@ -122,7 +123,7 @@ static void choose_options(void)
     config->batch = roll(2) ? 1 : 1 + roll(8);
     config->ready_limit = roll(2) ? 20 : 1;
     config->stop = roll(rig.ready_queue.traits.capacity ? POOL_STOP_FLUSH : POOL_STOP_FLUSH + 1);
-    config->accounting = roll(4) == 0;
+    config->accounting = READYQ_OBSERVE && roll(4) == 0;
     config->smp = rig.setup.schedulers > 1 || config->completion == POOL_COMPLETION_WORKER || roll(4) > 0;
 }
 

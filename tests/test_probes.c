@@ -17,13 +17,6 @@ static uint64_t counting_length(void *queue)
     return q->in - q->out;
 }
 
-static uint64_t uncounted_length(void *queue)
-{
-    (void)queue;
-    asked++;
-    return QUEUE_UNCOUNTED;
-}
-
 static void *its_memory(void *context, size_t size, size_t align, int node)
 {
     (void)size;
@@ -120,6 +113,13 @@ static void a_heard_point_asks_once_and_the_others_do_not(void **state)
     }
     assert_string_equal(rig.script.log, ""); // it was looked at and not used
     queue_close(&rig.queue);
+}
+
+static uint64_t uncounted_length(void *queue)
+{
+    (void)queue;
+    asked++;
+    return QUEUE_UNCOUNTED;
 }
 
 static void a_heard_point_takes_any_queue(void **state)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The scheduler's side, step by step: completing, reclaiming, being told, sleeping. A number (b48) is that of the
-// behaviour of the original in its specification; s4 is its section on ready queue consumption.
+// behaviour in tests/behaviours.md; s4 are those of consuming ready queues.
 #include <errno.h>
 
 #include "core/machine/clock.h"
@@ -450,6 +450,55 @@ static void no_wake_is_lost_between_looking_and_sleeping(void **state)
     }
 }
 
+// A spinning scheduler moves thread progress on, which a sleeping one does not.
+static struct {
+    uint64_t progress; // reached by spinning
+    bool slept;
+} sight;
+
+static void notify_who_spins_or_sleeps(void *argument)
+{
+    struct scheduler *scheduler = argument;
+    for (;;) {
+        sight.slept = atomic_load(&scheduler->event.state) == -1; // in the kernel, or just before
+        if (sight.slept || progress_reached(rig.pool->progress, sight.progress))
+            break;
+        thread_yield();
+    }
+    scheduler_notify(scheduler);
+}
+
+static void wait_until_told(uint64_t spin_ns)
+{
+    rig_again(&rig, 1, 1, "scripted", "scripted");
+    rig.config.scheduler_spin_ns = spin_ns;
+    rig_man(&rig);
+    sight.progress = progress_later(rig.pool->progress) + 100;
+    struct thread thread;
+    const struct thread_options options = {.cpu = -1};
+    assert_int_equal(thread_start(&thread, &options, notify_who_spins_or_sleeps, rig.scheduler), 0);
+    while (!(flags() & SCHEDULER_READY))
+        scheduler_wait(rig.scheduler);
+    thread_join(&thread);
+    pass();
+}
+
+static void s4_before_it_sleeps_a_scheduler_spins(void **state)
+{
+    (void)state;
+    struct erts_pool_config defaults;
+    assert_int_equal(params_defaults(erts_pool_ops.params, &defaults, &rig.fault), 0);
+    assert_int_equal(defaults.scheduler_spin_ns, 2000);
+    wait_until_told(UINT64_C(3600000000000));
+    assert_false(sight.slept);
+    assert_int_equal(atomic_load(&rig.scheduler->parks), 0);
+    rig_stop(&rig);
+    rig.pool = NULL;
+    wait_until_told(0);
+    assert_true(sight.slept);
+    assert_true(atomic_load(&rig.scheduler->parks) >= 1);
+}
+
 static void an_unclear_answer_keeps_the_flag_up(void **state)
 {
     (void)state;
@@ -536,6 +585,7 @@ int main(void)
         TEST(s4_a_sleeping_scheduler_is_woken_by_the_progress_it_needs),
         TEST(wait_returns_at_once_when_there_is_work),
         TEST(no_wake_is_lost_between_looking_and_sleeping),
+        TEST(s4_before_it_sleeps_a_scheduler_spins),
         TEST(an_unclear_answer_keeps_the_flag_up),
         TEST(detach_consumes_what_is_in_flight_and_closes_the_default_port),
         TEST(a_scheduler_is_attached_once),

@@ -6,10 +6,12 @@ import ast
 import dataclasses
 import functools
 import json
+import os
 import re
 import subprocess
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,7 @@ BUG_COLUMNS = ["bug", "known from", "here", "tests", "mutants"]
 TEST = re.compile(r"`(test_\w+\.(?:c|py)):(\w+)`")
 PLACE = re.compile(r"`([\w/]+\.(?:[ch]|py|txt|def)):(\w+)`")
 OPTION = re.compile(r"`(\w+)=(\w*)`")
+ALSO = [Path(program) for program in os.environ.get("READYQ_ALSO", "").split(":") if program]  # of other builds
 
 Read = Callable[[str], str | None]  # the text of a file below the root, None: there is none
 Row = dict[str, str]
@@ -47,7 +50,7 @@ class Tree:
     """What the table is held against."""
 
     read: Read
-    options: frozenset[str]
+    options: Mapping[str, frozenset[str]]  # name, the values that the table may give
     mutants: dict[str, list[str]]  # name, tests
 
 
@@ -125,7 +128,11 @@ def place_faults(cell: str, tree: Tree) -> list[str]:
             faults.append(f"there is no {file}")
         elif not re.search(rf"\b{name}\b", text):
             faults.append(f"{file} has no {name}")
-    faults += [f"there is no option {name}" for name, _ in OPTION.findall(cell) if name not in tree.options]
+    for name, value in OPTION.findall(cell):
+        if name not in tree.options:
+            faults.append(f"there is no option {name}")
+        elif value not in tree.options[name]:
+            faults.append(f"{name}={value} is none of {', '.join(sorted(tree.options[name]))}")
     return faults
 
 
@@ -194,34 +201,76 @@ def named_programs() -> dict[str, frozenset[str]]:
     return {name: frozenset(functions) for name, functions in sorted(programs.items())}
 
 
+@functools.cache
+def fixed_addresses() -> tuple[str, ...]:
+    """What a build with the thread sanitizer may need to start at all, where it is permitted."""
+    words = ("setarch", "--addr-no-randomize")
+    return words if subprocess.run([*words, "true"], capture_output=True, check=False).returncode == 0 else ()
+
+
 def told(readyq: Path, *words: str) -> dict[str, object]:
-    done = subprocess.run([readyq, *words], capture_output=True, text=True, check=True)
+    done = subprocess.run([*fixed_addresses(), readyq, *words], capture_output=True, text=True, check=True)
     answer: dict[str, object] = json.loads(done.stdout)
     return answer
+
+
+def values_of(param: dict[str, str]) -> frozenset[str]:
+    """Of a choice any, of a number the default."""
+    if param["type"] == "bool":
+        return frozenset(["yes", "no"])
+    return frozenset(param.get("choices", [param["default"]]))
 
 
 def test_the_table_is_complete(readyq: Path) -> None:
     pools = told(readyq, "list", "pools", "--json")["pools"]
     assert isinstance(pools, list)
-    options = frozenset(param["name"] for pool in pools if pool["name"] == "erts" for param in pool["params"])
+    options = {param["name"]: values_of(param) for pool in pools if pool["name"] == "erts" for param in pool["params"]}
     mutants = tomllib.loads((ROOT / "tests" / "mutants.toml").read_text())["mutant"]
     tree = Tree(read, options, {mutant["name"]: mutant["tests"] for mutant in mutants})
     faults = faults_of(TABLE.read_text(), tree)
     assert not faults, "\n".join(faults)
 
 
+def run_program(program: Path) -> subprocess.CompletedProcess[str]:
+    words = [*fixed_addresses(), str(program)]
+    return subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
+
+
+def not_run(done: subprocess.CompletedProcess[str], name: str, sanitized: bool) -> set[str]:
+    """The named functions that did not pass. What some builds do without may be missing under a sanitizer only."""
+    passed = set(re.findall(r"^\[ +OK \] (\w+)$", done.stdout + done.stderr, re.M))
+    optional = {test for test, some in c_group((ROOT / "tests" / f"{name}.c").read_text()).items() if some}
+    return set(named_programs()[name]) - passed - (optional if sanitized else set())
+
+
+def build_of(readyq: Path) -> str:
+    return str(told(readyq, "run", "--dry-run", "--workload", "pairs")["build"])
+
+
 @pytest.mark.parametrize("name", named_programs())
 def test_each_named_function_runs(readyq: Path, name: str) -> None:
-    """In the build that READYQ is of. A test that some builds do without may be missing under a sanitizer only."""
+    """In the build that READYQ is of."""
     program = readyq.parent / "tests" / name
     assert program.is_file(), f"{name} is not built beside {readyq.name}"
-    done = subprocess.run([program], capture_output=True, text=True, timeout=300, check=False)
+    done = run_program(program)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    passed = set(re.findall(r"^\[ +OK \] (\w+)$", done.stdout + done.stderr, re.M))
-    sanitized = "+" in str(told(readyq, "run", "--dry-run", "--workload", "pairs")["build"])
-    optional = {test for test, some in c_group((ROOT / "tests" / f"{name}.c").read_text()).items() if some}
-    missing = named_programs()[name] - passed - (optional if sanitized else set())
+    missing = not_run(done, name, "+" in build_of(readyq))
     assert not missing, f"{name} did not run {', '.join(sorted(missing))}"
+
+
+@pytest.mark.parametrize("also", [pytest.param(also, id=also.parent.name) for also in ALSO])
+def test_each_named_function_runs_in_this_build_too(also: Path) -> None:
+    """In those that READYQ_ALSO names, such as build/asan/readyq:build/tsan/readyq."""
+    programs = {name: also.parent / "tests" / name for name in named_programs()}
+    unbuilt = [name for name, program in programs.items() if not program.is_file()]
+    assert not unbuilt, f"{', '.join(unbuilt)} is not built beside {also}"
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        runs = dict(zip(programs, threads.map(run_program, programs.values()), strict=True))
+    failed = [name for name, done in runs.items() if done.returncode != 0]
+    assert not failed, "\n".join(f"{name}: {runs[name].stdout[-2000:]}{runs[name].stderr[-2000:]}" for name in failed)
+    sanitized = "+" in build_of(also)
+    missing = [test for name, done in runs.items() for test in not_run(done, name, sanitized)]
+    assert not missing, f"{also.parent.name} did not run {', '.join(sorted(missing))}"
 
 
 # ---------------------------------------------------------------- the check itself
@@ -249,7 +298,7 @@ def helper(): pass
 """
 SMALL = Tree(
     {"tests/test_c.c": C_FILE, "tests/test_py.py": PY_FILE, "core/a.c": "int place;"}.get,
-    frozenset({"option"}),
+    {"option": frozenset({"value", "other"})},
     {"mutant": ["test_c"], "elsewhere": ["test_d"]},
 )
 
@@ -289,6 +338,8 @@ def test_a_good_table_has_no_fault() -> None:
         ("`core/a.c:place`", "`core/b.c:place`", "there is no core/b.c"),
         ("`core/a.c:place`", "`core/a.c:where`", "core/a.c has no where"),
         ("`core/a.c:place`", "`choice=1`", "there is no option choice"),
+        ("`core/a.c:place`", "`option=valeu`", "option=valeu is none of other, value"),
+        ("`core/a.c:place`", "`option=`", "option= is none of other, value"),
         ("`core/a.c:place`", "somewhere", "it names no place and no option"),
         (f"| {BUGS[0]} |", "| a new bug |", f"bug {BUGS[0]} is missing"),
         ("| `mutant` |", "| `other` |", "there is no mutant other"),

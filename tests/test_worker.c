@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The async worker, step by step, on queues that say what was asked of them. A number (b36) is that of the
-// behaviour of the original in its specification.
+// behaviour in tests/behaviours.md.
 #include <errno.h>
 
 #include "tests/pool_rig.h"
@@ -219,11 +219,10 @@ static void b42_a_job_that_comes_while_freeing_is_taken_before_the_rest_is_freed
     assert_int_equal(garbage_length(&rig.worker->saved), 20);
 }
 
-static void b43_waits_without_spinning_and_goes_on_from_the_dequeue(void **state)
+static void b43_after_a_wait_it_goes_on_from_the_dequeue(void **state)
 {
     (void)state;
     rig_man(&rig);
-    assert_int_equal(rig.config.worker_spin_ns, 0);
     assert_int_equal(worker_step(rig.worker), WORKER_SLEEP);
     script_clear(&rig.job_script);
     worker_step(rig.worker);
@@ -295,6 +294,40 @@ static void b5_b46_the_reply_holds_the_home_schedulers_lock_alone(void **state)
     assert_false(port_locked);
     assert_false(mutex_is_held(&rig.scheduler->ready.lock));
     scheduler_pass(rig.scheduler);
+}
+
+static unsigned locked_ports;
+
+static void count_and_acquire(struct lock *lock, struct lock_node *node)
+{
+    (void)node;
+    locked_ports++;
+    pthread_mutex_lock(&lock->u.mutex);
+}
+
+static void b46_the_reply_looks_no_port_up(void **state)
+{
+    (void)state;
+    struct trace trace = {""};
+    rig_man(&rig);
+    assert_true(rig_submit(&rig, 0, NULL, &trace) > 0);
+    struct lock_ops counting = *rig.pool->ports.lock.ops;
+    const struct lock_ops *const original = rig.pool->ports.lock.ops;
+    counting.acquire = count_and_acquire;
+    for (unsigned i = 0; i < rig.pool->ports.capacity; i++)
+        rig.pool->ports.ports[i].lock.ops = &counting;
+    rig.pool->ports.lock.ops = &counting;
+    locked_ports = 0;
+    assert_int_equal(worker_step(rig.worker), WORKER_RAN);
+    const unsigned by_worker = locked_ports;
+    scheduler_pass(rig.scheduler);
+    const unsigned by_scheduler = locked_ports - by_worker;
+    for (unsigned i = 0; i < rig.pool->ports.capacity; i++)
+        rig.pool->ports.ports[i].lock.ops = original;
+    rig.pool->ports.lock.ops = original;
+    assert_string_equal(trace.log, "ir");
+    assert_int_equal(by_worker, 0);
+    assert_int_equal(by_scheduler, 1); // who completes it does
 }
 
 static bool notified_under_lock;
@@ -479,10 +512,11 @@ int main(void)
         TEST(b41_needing_progress_frees_nothing_and_asks_to_be_woken),
         TEST(b42_clean_frees_in_steps_and_looks_again_after_each_that_left_more),
         TEST(b42_a_job_that_comes_while_freeing_is_taken_before_the_rest_is_freed),
-        TEST(b43_waits_without_spinning_and_goes_on_from_the_dequeue),
+        TEST(b43_after_a_wait_it_goes_on_from_the_dequeue),
         TEST(b44_a_job_without_a_port_ends_the_worker),
         TEST(b45_invoke_runs_without_any_lock),
         TEST(b5_b46_the_reply_holds_the_home_schedulers_lock_alone),
+        TEST(b46_the_reply_looks_no_port_up),
         TEST(b46_a_queue_that_does_not_notify_is_notified_for_when_the_lock_is_free),
         TEST(b47_the_worker_frees_neither_job_nor_elements),
         TEST(full_ready_queue_parks_the_worker_until_a_pass_makes_room),

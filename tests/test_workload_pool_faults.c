@@ -19,9 +19,12 @@ enum defect {
     DEFECT_COMPLETES_TWICE,  //
     DEFECT_COMPLETES_ABROAD, // on the worker
     DEFECT_LOSES,            // ready never runs
+    DEFECT_LOSES_ONE,        // of all
     DEFECT_REORDERS,         // submits a job after the next one of its key
     DEFECT_STOP_FAILS,       // says that something was lost
     DEFECT_STOP_HANGS,       //
+    DEFECT_LEAVES_MORE,      // one job, than it says
+    DEFECT_LEAVES_LESS,      //
     DEFECT_ATTACH_FAILS,     //
     DEFECT_START_FAILS,      //
 };
@@ -31,6 +34,7 @@ enum manner {
     MANNER_PLAIN,       // as the real one
     MANNER_ABROAD,      // completes on the worker, and says so
     MANNER_SYNCHRONOUS, // has no workers
+    MANNER_LEAVING,     // leaves completions behind, and says so
 };
 
 static enum defect defect;
@@ -52,7 +56,8 @@ static unsigned held_key;
 
 static void complete(const struct wrapped *job)
 {
-    if (!job->due || (defect != DEFECT_LOSES && defect != DEFECT_COMPLETES_ABROAD))
+    const bool kept = defect != DEFECT_LOSES && defect != DEFECT_LOSES_ONE && defect != DEFECT_COMPLETES_ABROAD;
+    if (!job->due || kept)
         job->ready(job->data);
     if (job->due && defect == DEFECT_COMPLETES_TWICE)
         job->ready(job->data);
@@ -93,12 +98,28 @@ static long submit_held(struct pool *pool, unsigned scheduler)
     return real->submit(pool, scheduler, &key, wrapped_invoke, wrapped_ready, job);
 }
 
+static void invoke_nothing(void *data)
+{
+    (void)data;
+}
+
+// Nobody would free what stands for a job that is left behind.
+static long submit_left(struct pool *pool, unsigned scheduler, unsigned *key, struct wrapped *job)
+{
+    const struct wrapped given = *job;
+    free(job);
+    return real->submit(pool, scheduler, key,
+                        given.due && defect == DEFECT_NEVER_INVOKES ? invoke_nothing : given.invoke, given.ready,
+                        given.data);
+}
+
 static long wrapped_submit(struct pool *pool, unsigned scheduler, unsigned *key, void (*invoke)(void *),
                            void (*ready)(void *), void *data)
 {
     struct wrapped *job = malloc(sizeof *job);
     const uint64_t number = at_add_rlx(&jobs, 1);
-    *job = (struct wrapped){invoke, ready, data, defect != DEFECT_NONE && number % 50 == 20};
+    const bool due = defect == DEFECT_LOSES_ONE ? number == 20 : defect != DEFECT_NONE && number % 50 == 20;
+    *job = (struct wrapped){invoke, ready, data, due};
     if (job->due && defect == DEFECT_REORDERS && !held) {
         held = job;
         held_key = *key;
@@ -110,6 +131,8 @@ static long wrapped_submit(struct pool *pool, unsigned scheduler, unsigned *key,
         free(job);
         return 0;
     }
+    if (manner == MANNER_LEAVING)
+        return submit_left(pool, scheduler, key, job);
     const bool follows = held && key && *key == held_key;
     const long id = real->submit(pool, scheduler, key, wrapped_invoke, wrapped_ready, job);
     if (id <= 0)
@@ -157,6 +180,8 @@ static int wrapped_stop(struct pool *pool, struct pool_statistics *statistics, s
     while (defect == DEFECT_STOP_HANGS)
         sleep(1);
     const int result = real->stop(pool, statistics, fault);
+    statistics->unrun -= defect == DEFECT_LEAVES_MORE;
+    statistics->unrun += defect == DEFECT_LEAVES_LESS;
     return defect == DEFECT_STOP_FAILS ? fault_set(fault, -EIO, "seven jobs were forgotten") : result;
 }
 
@@ -298,8 +323,9 @@ static void test_completions(void **state)
     expect_violation(with_externals, DEFECT_COMPLETES_ABROAD, " on another thread");
 }
 
-// The checks hold where jobs complete on workers too. A job that completes twice there does so before its slot can be in use
-// again: its worker, the only one, has the rest of the round to do. Nor is it timed, as its owner reads the times.
+// The checks hold where jobs complete on workers too. A job that completes twice there does so before its slot can be
+// in use again: its worker, the only one, has the rest of the round to do. Nor is it timed, as its owner reads the
+// times.
 static void test_completions_on_workers(void **state)
 {
     (void)state;
@@ -332,6 +358,27 @@ static void test_no_workers(void **state)
         expect_violation(synchronous_loads[i], DEFECT_COMPLETES_TWICE, " completed twice");
     }
     manner = MANNER_PLAIN;
+}
+
+// What is in flight when the threads leave may be left behind, but not a job more or less than the pool says.
+static void test_jobs_left_behind(void **state)
+{
+    (void)state;
+    static const char *const flushed[] = {
+        "closed_loop:drain=no,service_ns=100us,window=64 --pool erts:stop=flush",
+        "closed_loop:drain=no,service_ns=100us,window=64,externals=2,schedulers=2 --pool erts:stop=flush",
+    };
+    manner = MANNER_LEAVING;
+    for (size_t i = 0; i < 2; i++) {
+        expect_sound(flushed[i]);
+        expect_violation(flushed[i], DEFECT_LEAVES_MORE, " did not complete and");
+        expect_violation(flushed[i], DEFECT_LEAVES_LESS, " behind;");
+        expect_violation(flushed[i], DEFECT_NEVER_INVOKES, " never,");
+    }
+    manner = MANNER_PLAIN;
+    expect_sound("closed_loop:drain=no,window=64");
+    expect_violation("closed_loop:drain=no,window=64", DEFECT_LOSES_ONE, " did not complete and");
+    expect_violation("closed_loop:drain=no,window=64", DEFECT_LEAVES_LESS, " behind;");
 }
 
 static void test_order_of_a_key(void **state)
@@ -409,15 +456,11 @@ int main(int argc, char **argv)
         return run_stuck((enum defect)atoi(argv[3]), argv[4]);
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sound_pool_passes),
-        cmocka_unit_test(test_invocations),
-        cmocka_unit_test(test_completions),
-        cmocka_unit_test(test_completions_on_workers),
-        cmocka_unit_test(test_no_workers),
-        cmocka_unit_test(test_order_of_a_key),
-        cmocka_unit_test(test_stop_fails),
-        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_stuck),
+        cmocka_unit_test(test_sound_pool_passes), cmocka_unit_test(test_invocations),
+        cmocka_unit_test(test_completions),       cmocka_unit_test(test_completions_on_workers),
+        cmocka_unit_test(test_no_workers),        cmocka_unit_test(test_jobs_left_behind),
+        cmocka_unit_test(test_order_of_a_key),    cmocka_unit_test(test_stop_fails),
+        cmocka_unit_test(test_refusals),          cmocka_unit_test(test_stuck),
     };
     return cmocka_run_group_tests_name("workload_pool_faults", tests, load, unload);
 }

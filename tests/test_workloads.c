@@ -161,8 +161,8 @@ static void test_no_workers(void **state)
     check_run("--workload closed_loop:workers=0,externals=2,sample_every=0", false);
 }
 
-// A scheduler that runs its own jobs does its other work too: after each burst, so that it gets through no more of them than
-// there is time for.
+// A scheduler that runs its own jobs does its other work too: after each burst, so that it gets through no more of them
+// than there is time for.
 static void test_other_work_without_workers(void **state)
 {
     (void)state;
@@ -178,8 +178,8 @@ static void test_other_work_without_workers(void **state)
     free(text);
 }
 
-// The jobs of externals come home to the first scheduler, or complete on workers, or where they are submitted. The first
-// scheduler stays for them even in a pool that would let it go.
+// The jobs of externals come home to the first scheduler, or complete on workers, or where they are submitted. The
+// first scheduler stays for them even in a pool that would let it go.
 static void test_externals(void **state)
 {
     (void)state;
@@ -191,6 +191,43 @@ static void test_externals(void **state)
         check_run("--workload closed_loop:externals=4,window=1,service_ns=100us,sample_every=1 --pool erts:stop=flush",
                   true);
     check_run("--workload closed_loop:externals=2,window=4,sample_every=1 --pool erts:completion=worker", true);
+}
+
+// How many jobs the pool says that it left behind in a sound run whose threads leave with their windows in flight.
+static uint64_t left_behind(const char *pool, const char *more)
+{
+    struct run_request request;
+    char line[256], *text;
+    snprintf(line, sizeof line,
+             "--workload closed_loop:drain=no,window=64,service_ns=100us,%s --pool %s --warmup 1ms --duration 5ms",
+             more, pool);
+    words_expect(&request, line, &text);
+    struct outcome outcome;
+    outcome_of(&outcome, &request.options, &topology);
+    const uint64_t unrun = outcome.record.jobs_unrun;
+    if (outcome.code != 0)
+        fail_msg("'%s' failed: %s%s", line, outcome.fault.text,
+                 outcome.record.verdict_detail ? outcome.record.verdict_detail : "");
+    check_items(&outcome.record, 1);
+    outcome_free(&outcome);
+    options_free(&request);
+    free(text);
+    return unrun;
+}
+
+// Only the flush leaves jobs that have come home, and where none come home it has none to leave.
+static void test_leaving_with_jobs_in_flight(void **state)
+{
+    (void)state;
+    static const char *const loads[] = {"sample_every=1", "schedulers=2,workers=2,keys=3", "externals=2",
+                                        "externals=2,schedulers=2,other_work_ns=10us,sample_every=1"};
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(left_behind("erts:stop=drain", loads[i]), 0);
+        assert_int_equal(left_behind("erts:stop=poison", loads[i]), 0);
+        assert_true(left_behind("erts:stop=flush", loads[i]) > 0);
+        assert_int_equal(left_behind("erts:stop=flush,completion=worker", loads[i]), 0);
+    }
+    assert_int_equal(left_behind("erts:stop=flush", "workers=0"), 0);
 }
 
 static void test_blast(void **state)
@@ -231,7 +268,8 @@ static const struct histogram *stage_of(const struct record *record, const char 
 
 #define STALL_NS 300000u
 
-// Each stall takes at least as long as it was asked to (less what is lost to whole ticks), and `stage`, of a job that met with one, shows it.
+// Each stall takes at least as long as it was asked to (less what is lost to whole ticks), and `stage`, of a job that
+// met with one, shows it.
 static void check_stalls(const char *who, const char *stage)
 {
     struct run_request request;
@@ -312,6 +350,7 @@ int main(void)
         cmocka_unit_test(test_producer_consumer),
         cmocka_unit_test(test_pairs),
         cmocka_unit_test(test_closed_loop),
+        cmocka_unit_test(test_leaving_with_jobs_in_flight),
         cmocka_unit_test(test_blast),
         cmocka_unit_test(test_completions_on_workers),
         cmocka_unit_test(test_no_workers),

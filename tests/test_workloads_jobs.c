@@ -219,6 +219,36 @@ static void test_a_job_that_never_completes_is_lost(void **state)
     tear_down(&bench, false);
 }
 
+static bool is_violated(struct bench *bench, uint64_t unrun, uint64_t lost)
+{
+    struct workload_verdict verdict;
+    bench->run.unrun = unrun;
+    workload_jobs_judge(&bench->jobs, &verdict);
+    assert_int_equal(verdict.lost, lost);
+    return verdict.violated;
+}
+
+// Left behind: as many as the pool says, invoked, and each once.
+static void test_a_job_may_be_left_behind(void **state)
+{
+    (void)state;
+    struct bench bench;
+    set_up(&bench, true, 1);
+    workload_jobs_top_up(bench.owner, 3, invoke, ready);
+    invoke(given[0].slot);
+    invoke(given[1].slot);
+    ready(given[0].slot);
+    assert_true(is_violated(&bench, 2, 0)); // the third was not invoked
+    invoke(given[2].slot);
+    assert_true(is_violated(&bench, 0, 2));
+    assert_true(is_violated(&bench, 1, 1));
+    assert_false(is_violated(&bench, 2, 0));
+    assert_true(is_violated(&bench, 3, 0));
+    invoke(given[2].slot);
+    assert_true(is_violated(&bench, 2, 0));
+    tear_down(&bench, false);
+}
+
 static void test_a_job_is_done_inside_submit(void **state)
 {
     (void)state;
@@ -280,13 +310,10 @@ static int load(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_job_completes_here),
-        cmocka_unit_test(test_a_job_completes_elsewhere),
-        cmocka_unit_test(test_a_job_completes_twice),
-        cmocka_unit_test(test_a_job_that_never_completes_is_lost),
-        cmocka_unit_test(test_a_job_is_done_inside_submit),
-        cmocka_unit_test(test_a_refused_job_leaves_nothing),
-        cmocka_unit_test(test_counts_go_round),
+        cmocka_unit_test(test_a_job_completes_here),         cmocka_unit_test(test_a_job_completes_elsewhere),
+        cmocka_unit_test(test_a_job_completes_twice),        cmocka_unit_test(test_a_job_that_never_completes_is_lost),
+        cmocka_unit_test(test_a_job_may_be_left_behind),     cmocka_unit_test(test_a_job_is_done_inside_submit),
+        cmocka_unit_test(test_a_refused_job_leaves_nothing), cmocka_unit_test(test_counts_go_round),
     };
     return cmocka_run_group_tests_name("workloads_jobs", tests, load, NULL);
 }

@@ -3,6 +3,9 @@
 // the scheduler's loop tops the window up, so that nothing recurses. External submitters do the same, but their jobs
 // come home to the first scheduler. Without workers every job is invoked and completed inside its submit.
 //
+// With `drain` off, threads leave with their windows in flight: the pool's detach and stop have to deal with what is
+// left, and a pool that is told to leave completions behind has some to leave.
+//
 // Between passes a scheduler may do other work, which stands for the processes that a real one runs; without any, it
 // sleeps when nothing has come home. One operation is a job completed.
 //
@@ -26,6 +29,7 @@ struct config {
     uint64_t keys;
     uint64_t sample_every;
     uint64_t other_work_ns;
+    bool drain;
 };
 
 struct state {
@@ -124,6 +128,14 @@ static bool consume(struct workload_thread *self, const struct state *state, str
     return owner->completed != before;
 }
 
+static void drain(struct workload_thread *self, const struct state *state, struct job_owner *owner)
+{
+    while (workload_jobs_in_flight(owner)) {
+        consume(self, state, owner);
+        workload_tick(self, owner->completed);
+    }
+}
+
 // What externals have in flight comes home to the first scheduler, which so leaves last.
 static void leave(struct workload_thread *self, struct state *state, struct job_owner *owner)
 {
@@ -152,10 +164,9 @@ static void body(struct workload_thread *self)
         else
             thread_spin_round(idle++);
     }
-    while (workload_jobs_in_flight(owner)) {
-        consume(self, state, owner);
-        workload_tick(self, owner->completed);
-    }
+    if (!state->config->drain)
+        return;
+    drain(self, state, owner);
     leave(self, state, owner);
 }
 
@@ -177,6 +188,8 @@ static const struct param params[] = {
     PARAM_U64(struct config, sample_every, "16", 0, 1 << 20, "jobs", "One job in so many is timed; 0: none"),
     PARAM_NS(struct config, other_work_ns, "0", 0, 1000000,
              "Time that a scheduler is busy elsewhere between two passes; 0: it sleeps when nothing came home"),
+    PARAM_BOOL(struct config, drain, "yes",
+               "Each of them waits for its jobs before it leaves; no: leaves them to the pool's detach and stop"),
     PARAM_END,
 };
 
@@ -187,7 +200,9 @@ const struct workload_ops closed_loop_workload_ops = {
     .source = "the way of a linked-in driver with a bounded number of driver_async calls under way",
     .subject = WORKLOAD_ON_POOL,
     .operation = "job completed",
-    .checks = "every job invoked once, then completed once, on a thread on which the pool may; order of each key",
+    .checks =
+        "every job invoked once, then completed once, on a thread on which the pool may, or left as the pool says; "
+        "order of each key",
     .stages = {"job_queue", "service", "ready_queue", "total", "pass"},
     .params = params,
     .config_size = sizeof(struct config),

@@ -2,15 +2,19 @@
 // A closed loop in which one thread stalls now and then, to show what piles up meanwhile, and that nothing is lost.
 // Every scheduler keeps `window` jobs in flight. `who` stalls for `stall_ns`, after each `every` jobs:
 //
-//   scheduler   the first scheduler: it neither passes nor sleeps, as in a driver call that takes too long. Its finished
-//               jobs wait in its ready queue, up to its window. Where freeing rests on thread progress nobody else gets
-//               elements freed either, as it is a managed thread: garbage grows with what the others do meanwhile.
+//   scheduler   the first scheduler: it neither passes nor sleeps, as in a driver call that takes too long. Its
+//               finished jobs wait in its ready queue, up to its window. Where freeing rests on thread progress nobody
+//               else gets elements freed either, as it is a managed thread: garbage grows with what the others do
+//               meanwhile.
 //   worker      one job keeps its worker busy. The jobs behind it in its job queue wait, those of other workers do not;
-//               a scheduler whose window has filled up behind it has nothing left to submit. No garbage: workers are
-//               unmanaged.
-//   completion  one `ready` takes that long. Where the pool completes on the submitter, it is that scheduler that stalls,
-//               inside its pass and with its port locked, with the same effects as `scheduler`; where it completes on
-//               the worker, the effects are those of `worker`.
+//               a scheduler whose window has filled up behind it has nothing left to submit. No garbage beyond what
+//               preempted schedulers hold: workers are unmanaged.
+//   completion  one `ready` takes that long. Where the pool completes on the submitter, it is that scheduler that
+//               stalls, inside its pass and with its port locked, with the same effects as `scheduler`; where it
+//               completes on the worker, the effects are those of `worker`.
+//
+// A stall must last longer than the system's turns, of some milliseconds each, or what piles up looks like what any
+// preempted thread leaves behind.
 //
 // Jobs in flight are bounded by the windows all the while. How long the queues get is in the record if the run samples
 // lengths. The stages job_queue and ready_queue show how long the others waited; stall: each stall, as it was. One
@@ -188,7 +192,7 @@ static const struct param params[] = {
     PARAM_NS(struct config, service_ns, "1us", 0, 1000000000, "Time that each job keeps its worker busy"),
     PARAM_CHOICE(struct config, who, "scheduler", who_names,
                  "What stalls: the first scheduler, the worker of a job, or the completion of one"),
-    PARAM_NS(struct config, stall_ns, "1ms", 1, 1000000000, "Time that a stall takes"),
+    PARAM_NS(struct config, stall_ns, "20ms", 1, 1000000000, "Time that a stall takes"),
     PARAM_U64(struct config, every, "1000", 1, 1000000000, "jobs", "Jobs of a scheduler from one stall to the next"),
     PARAM_U64(struct config, sample_every, "16", 0, 1 << 20, "jobs", "One job in so many is timed; 0: none"),
     PARAM_END,

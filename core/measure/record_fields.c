@@ -195,9 +195,10 @@ static const struct record_field latency_fields[] = {
     LATENCY(plan_hash, "", "", PLAN_HASH_HELP),
     LATENCY(cell_id, "", "", CELL_ID_HELP),
     LATENCY(run_id, "", "", RUN_ID_HELP),
-    LATENCY(stage, "", "",
-            "Stage whose time was taken: job_queue, service, ready_queue and total on a pool; the workload names those "
-            "on a queue."),
+    LATENCY(
+        stage, "", "",
+        "Stage whose time was taken. On a pool: job_queue, service, ready_queue and total of each timed job, and what "
+        "else the workload names, such as drain and pass; on a queue the workload names all."),
     LATENCY(samples, "samples", "", "Latencies recorded in the window."),
     LATENCY(relative_error, "", "", "Greatest relative error of a percentile, from the width of the histogram's bins."),
     LATENCY(latency_mean_ns, "ns", "lower", "Mean latency, exact. Absent without samples."),

@@ -73,13 +73,12 @@ static int ops_attach(struct pool *pool, unsigned thread)
 static long ops_submit(struct pool *pool, unsigned thread, unsigned *key, void (*invoke)(void *data),
                        void (*ready)(void *data), void *data)
 {
-    struct submitter *submitter;
-    const int error = submitter_here(pool, thread, &submitter);
-    if (error)
-        return error;
-    const struct job_call call = {
-        .port = submitter_at(pool, thread)->port, .invoke = invoke, .ready = ready, .data = data};
-    return pool_async_locking(submitter, &call, key);
+    struct submitter *submitter = submitter_at(pool, thread);
+    if (!submitter)
+        return -EPERM;
+    const struct job_call call = {.port = submitter->port, .invoke = invoke, .ready = ready, .data = data};
+    const int error = pool_has_ready(pool) ? 0 : submitter_here(pool, thread, &submitter);
+    return error ? error : pool_async_locking(submitter, &call, key);
 }
 
 static enum pool_more ops_pass(struct pool *pool, unsigned scheduler)

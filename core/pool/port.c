@@ -169,12 +169,6 @@ struct port *port_acquire(struct port_table *table, uint64_t id, struct lock_nod
     return NULL;
 }
 
-bool port_is_locked_here(const struct port_table *table, uint64_t id)
-{
-    struct port *port = slot((struct port_table *)table, id);
-    return port && at_load_rlx(&port->holder) == thread_token();
-}
-
 int port_held(struct port_table *table, uint64_t id, struct port **port)
 {
     *port = slot(table, id);
@@ -188,9 +182,22 @@ bool port_holds_any(const struct port_table *table)
     return innermost >= table->ports && innermost < table->ports + table->capacity;
 }
 
-bool port_may_acquire(const struct port_table *table, uint64_t id)
+int port_turn_to(struct port_table *table, uint64_t id, struct lock_node *node, struct port **port, bool *inner)
 {
-    return !port_holds_any(table) || (uint32_t)id > (uint32_t)(innermost - table->ports + 1);
+    *port = slot(table, id);
+    if (!*port)
+        return -EINVAL;
+    *inner = at_load_rlx(&(*port)->holder) == thread_token();
+    if (!*inner) {
+        if (port_holds_any(table) && *port < innermost)
+            return -EDEADLK;
+        hold(*port, node);
+    }
+    if (at_load_rlx(&(*port)->id) == id)
+        return 0;
+    if (!*inner)
+        port_release(*port, node);
+    return -EINVAL;
 }
 
 static void terminate(struct port_table *table, struct port *port)
@@ -222,14 +229,9 @@ void port_close(struct port_table *table, struct port *port)
         terminate(table, port);
 }
 
-void port_enter(struct port *port)
+void port_end(struct port_table *table, struct port *port)
 {
-    port->callbacks++;
-}
-
-void port_leave(struct port_table *table, struct port *port)
-{
-    if (--port->callbacks == 0 && port->state == PORT_CLOSING && port->output_bytes == 0)
+    if (port->output_bytes == 0)
         terminate(table, port);
 }
 

@@ -105,18 +105,15 @@ int port_open(struct port_table *table, const struct driver *driver, void *drive
 struct port *port_acquire(struct port_table *table, uint64_t id, struct lock_node *node);
 void port_release(struct port *port, struct lock_node *node);
 
-// Whether the calling thread holds the lock of a port's slot, be it that the port died in its hands: then it must not
-// acquire it.
-bool port_is_locked_here(const struct port_table *table, uint64_t id);
-
 // The port, if the calling thread holds it. 0, -EINVAL (no such port) or -EPERM (not held).
 int port_held(struct port_table *table, uint64_t id, struct port **port);
 
-// Whether the calling thread may acquire this port too: it holds none of the table, or only such as come before, or
-// two threads could wait for each other.
-bool port_may_acquire(const struct port_table *table, uint64_t id);
+// As port_acquire, from where the calling thread may be in a callback. 0 with *port, which is the callback's own if
+// *node is not needed (*inner), or -EINVAL (no such port, be it that it died in the caller's hands), or -EDEADLK: the
+// thread holds one that does not come before, so that two threads could wait for each other.
+int port_turn_to(struct port_table *table, uint64_t id, struct lock_node *node, struct port **port, bool *inner);
 
-// Whether it holds any.
+// Whether the calling thread holds any port of the table.
 bool port_holds_any(const struct port_table *table);
 
 // The id of a port that is or was just alive.
@@ -132,9 +129,19 @@ static inline void port_table_unreference(struct port_table *table)
     at_sub_rlx(&table->references, 1);
 }
 
+// Out of line part of port_leave.
+void port_end(struct port_table *table, struct port *port);
+
 // Held. Callbacks for the port run between these two, which may be nested; a port closed meanwhile dies at the last.
-void port_enter(struct port *port);
-void port_leave(struct port_table *table, struct port *port);
+static inline void port_enter(struct port *port)
+{
+    port->callbacks++;
+}
+static inline void port_leave(struct port_table *table, struct port *port)
+{
+    if (--port->callbacks == 0 && port->state == PORT_CLOSING)
+        port_end(table, port);
+}
 
 // Held. The port dies at once, or, closed by a callback or with output left, when it has none after a callback.
 void port_close(struct port_table *table, struct port *port);

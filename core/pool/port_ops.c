@@ -83,30 +83,18 @@ static int ports_open(struct pool *pool, struct pool_driver *driver, void *port_
     return error;
 }
 
-static void close_held(struct pool *pool, struct port *port, bool output_left)
-{
-    port->output_bytes = output_left ? 1 : 0;
-    port_close(&pool->ports, port);
-}
-
 static int ports_close(struct pool *pool, uint64_t id, bool output_left)
 {
-    struct port *port;
     struct lock_node node;
-    // From within a callback, the port is held already.
-    if (port_is_locked_here(&pool->ports, id)) {
-        const int error = port_held(&pool->ports, id, &port);
-        if (!error)
-            close_held(pool, port, output_left);
+    struct port *port;
+    bool inner;
+    const int error = port_turn_to(&pool->ports, id, &node, &port, &inner);
+    if (error)
         return error;
-    }
-    if (!port_may_acquire(&pool->ports, id))
-        return -EDEADLK;
-    port = port_acquire(&pool->ports, id, &node);
-    if (!port)
-        return -EINVAL;
-    close_held(pool, port, output_left);
-    port_release(port, &node);
+    port->output_bytes = output_left ? 1 : 0;
+    port_close(&pool->ports, port);
+    if (!inner)
+        port_release(port, &node);
     return 0;
 }
 

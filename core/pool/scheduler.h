@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "core/pool.h"
+#include "core/pool/pool.h"
 #include "core/pool/ready.h"
 #include "core/pool/submit.h"
 #include "core/sync/atomic.h"
@@ -44,6 +45,15 @@ struct scheduler {
     _Atomic uint64_t adopted ALIGNED_LINE; // jobs of its own that completions on workers submitted
     _Atomic uint64_t completed_elsewhere;  // by workers
 };
+
+// The submitter that number `thread` of the contract is: the schedulers, then the externals; NULL: no such number.
+static inline struct submitter *submitter_at(struct pool *pool, unsigned thread)
+{
+    if (thread < pool->scheduler_count)
+        return &pool->schedulers[thread].submitter;
+    thread -= pool->scheduler_count;
+    return thread < pool->external_count ? &pool->externals[thread] : NULL;
+}
 
 // The queue's notify: something came home. Any thread.
 void scheduler_notify(void *scheduler);

@@ -55,14 +55,6 @@ void submitter_close_port(struct submitter *submitter)
     port_release(port, &node);
 }
 
-struct submitter *submitter_at(struct pool *pool, unsigned thread)
-{
-    if (thread < pool->scheduler_count)
-        return &pool->schedulers[thread].submitter;
-    thread -= pool->scheduler_count;
-    return thread < pool->external_count ? &pool->externals[thread] : NULL;
-}
-
 // A worker attaches when it first has need: when it started, the other workers' queues were not all there.
 int submitter_here(struct pool *pool, unsigned thread, struct submitter **submitter)
 {
@@ -271,22 +263,17 @@ long pool_async(struct submitter *submitter, const struct job_call *call, unsign
 long pool_async_locking(struct submitter *submitter, const struct job_call *call, unsigned *key)
 {
     struct port_table *ports = &submitter->pool->ports;
+    struct lock_node node;
     struct port *port;
+    bool inner;
     if (!submitter_is_mine(submitter))
         return -EPERM;
-    // Callbacks submit with the port held already.
-    if (port_is_locked_here(ports, call->port)) {
-        const int error = port_held(ports, call->port, &port);
-        return error ? error : submit_inside(submitter, port, call, key);
-    }
-    if (!port_may_acquire(ports, call->port))
-        return -EDEADLK;
-    struct lock_node node;
-    port = port_acquire(ports, call->port, &node);
-    if (!port)
-        return -EINVAL;
+    const int error = port_turn_to(ports, call->port, &node, &port, &inner);
+    if (error)
+        return error;
     const long result = submit_inside(submitter, port, call, key);
-    port_release(port, &node);
+    if (!inner)
+        port_release(port, &node);
     return result;
 }
 

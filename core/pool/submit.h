@@ -29,9 +29,6 @@ struct submitter {
     _Atomic uint64_t refused;    // for want of room
 };
 
-// The submitter that number `thread` of the contract is: the schedulers, then the externals; NULL: no such number.
-struct submitter *submitter_at(struct pool *pool, unsigned thread);
-
 // The one to submit through, on behalf of `thread`: itself, or that of the worker that runs a completion just now.
 // 0, or -EPERM (no such number), -ENOMEM.
 int submitter_here(struct pool *pool, unsigned thread, struct submitter **submitter);

@@ -8,8 +8,8 @@
 //
 //   gather -> warm-up -> window -> cool-down -> drain        (or -> abort: a thread could not attach)
 //
-// The controller sleeps between looks, and in the window as briefly as it is to take samples. It is the watchdog too: when nothing moves for `stuck_ns`, in any phase,
-// or a thread does not check in for that long, the run is stuck.
+// The controller sleeps between looks, and in the window as briefly as it is to take samples. It is the watchdog too:
+// when nothing moves for `stuck_ns`, in any phase, or a thread does not check in for that long, the run is stuck.
 #ifndef READYQ_RUN_PHASES_H
 #define READYQ_RUN_PHASES_H
 

@@ -269,6 +269,8 @@ static int end_run(struct running *running, enum phases_end end, struct record *
         snprintf(result->detail, sizeof result->detail, "%s", lost.text);
         return stuck_run(record, result);
     }
+    const uint64_t unrun = running->subject.final.unrun;
+    running->run.unrun = unrun == UINT64_MAX ? 0 : unrun; // a pool that does not count them leaves none
     running->plan->options->workload->verify(&running->run, &result->verdict);
     if (end == PHASES_GAVE_UP && !result->verdict.violated) {
         result->verdict.violated = true;
@@ -278,7 +280,7 @@ static int end_run(struct running *running, enum phases_end end, struct record *
     if (end == PHASES_FINISHED)
         error = record_window(running, record, result, &accounts);
     if (running->run.pool_ops)
-        record->jobs_unrun = running->subject.final.unrun;
+        record->jobs_unrun = unrun;
     int incorrect = judge(running, &lost, &accounts, record, result);
     if (end == PHASES_FINISHED && !incorrect && record->operations == 0) {
         snprintf(result->detail, sizeof result->detail, "window: not one operation was completed in it");

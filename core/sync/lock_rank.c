@@ -72,3 +72,8 @@ void lock_rank_release(const struct lock *lock)
     for (; place < held.count; place++)
         held.locks[place] = held.locks[place + 1];
 }
+
+unsigned lock_rank_held(void)
+{
+    return held.count;
+}

@@ -25,4 +25,7 @@ enum lock_rank {
 void lock_rank_acquire(const struct lock *lock);
 void lock_rank_release(const struct lock *lock);
 
+// How many locks the calling thread holds, of any rank, as far as they were acquired in builds with READYQ_DEBUG.
+unsigned lock_rank_held(void);
+
 #endif
