@@ -56,7 +56,8 @@ def test_every_command_of_the_document_does_what_it_says(document: str, readyq: 
     """In a copy of the checkout's layout, so that results do not land in the checkout."""
     (tmp_path / "scripts").symlink_to(ROOT / "scripts")
     (tmp_path / "results").mkdir()
-    (tmp_path / "results" / "reference").symlink_to(ROOT / "results" / "reference")
+    for kept in ("reference", "reference-ablations"):
+        (tmp_path / "results" / kept).symlink_to(ROOT / "results" / kept)
     (tmp_path / "build" / "release").mkdir(parents=True)
     (tmp_path / "build" / "release" / "readyq").symlink_to(readyq)
     environment = os.environ | {"READYQ": str(readyq), "PATH": "/usr/bin:/bin"}
