@@ -132,6 +132,24 @@ static void a_callback_is_refused_what_could_end_in_a_deadlock(void **state)
     ports()->close(rig.pool, own, false); // the job under way ends with nothing to call
 }
 
+static void ports_may_be_released_in_any_order(void **state)
+{
+    (void)state;
+    static const struct pool_driver_ops mute = {.name = "mute"};
+    struct lock_node nodes[2];
+    open_ports(&mute);
+    struct port *first = port_acquire(&rig.pool->ports, other, &nodes[0]);
+    struct port *second = port_acquire(&rig.pool->ports, own, &nodes[1]);
+    port_release(first, &nodes[0]);
+    assert_true(port_holds_any(&rig.pool->ports));
+    submit_to(other);
+    assert_int_equal(answers[0], -EDEADLK);
+    port_release(second, &nodes[1]);
+    assert_false(port_holds_any(&rig.pool->ports));
+    submit_to(other);
+    assert_true(answers[1] > 0);
+}
+
 static void default_ports_have_places_of_their_own(void **state)
 {
     (void)state;
@@ -176,6 +194,7 @@ int main(void)
         TEST(a_port_that_dies_is_no_port_to_its_own_stop),
         TEST(free_may_close_its_port_which_dies_after_it),
         TEST(a_callback_is_refused_what_could_end_in_a_deadlock),
+        TEST(ports_may_be_released_in_any_order),
         TEST(default_ports_have_places_of_their_own),
         TEST(a_thread_is_one_scheduler_only),
         TEST(a_ready_queue_that_may_say_full_for_nothing_is_refused),

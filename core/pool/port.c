@@ -84,7 +84,10 @@ static void hold(struct port *port, struct lock_node *node)
 
 void port_release(struct port *port, struct lock_node *node)
 {
-    innermost = port->outer;
+    struct port **at = &innermost;
+    while (*at != port) // not always the last one acquired
+        at = &(*at)->outer;
+    *at = port->outer;
     at_store_rlx(&port->holder, NULL);
     lock_release(&port->lock, node);
 }
