@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include "core/machine/topology.h"
+#include "core/measure/accounting.h"
 #include "core/sync/elements.h"
 #include "tests/pool_rig.h"
 
@@ -65,6 +66,17 @@ static void b6_up_to_1024_workers(void **state)
     rig.extras.threadless = true;
     rig.setup.workers = 1024;
     assert_int_equal(rig_try(&rig), 0);
+}
+
+// Not silently without: who asks for accounts would take their absence for idleness.
+static void accounts_are_refused_in_a_build_without_them(void **state)
+{
+    (void)state;
+    rig.config.accounting = 1;
+    if (READYQ_OBSERVE)
+        assert_int_equal(rig_try(&rig), 0);
+    else
+        refused(-ENOTSUP, "accounting=yes is not in this build");
 }
 
 static void a_pool_without_schedulers_is_refused(void **state)
@@ -430,6 +442,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(b11_without_workers_there_are_no_queues_no_elements_and_no_progress),
         TEST(b6_up_to_1024_workers),
+        TEST(accounts_are_refused_in_a_build_without_them),
         TEST(a_pool_without_schedulers_is_refused),
         TEST(b6_limits_and_defaults_of_the_options),
         TEST(b8_one_block_holds_header_workers_and_ready_queues_on_lines_of_their_own),
