@@ -79,6 +79,15 @@ static void test_refuses_what_traits_forbid(void **state)
     expect_refusal("--workload pairs --queue list --pin 0,63", PARTS("63"));
 }
 
+// What a pool's start would refuse is refused before anything runs.
+static void test_refuses_what_the_pool_would(void **state)
+{
+    (void)state;
+    expect_refusal("--workload closed_loop:schedulers=2 --pool erts:smp=no", PARTS("schedulers", "smp=no"));
+    expect_refusal("--workload closed_loop --pool erts:smp=no,completion=worker", PARTS("completion=worker", "smp"));
+    expect_refusal("--workload blast --pool erts:stop=flush --ready-queue list:capacity=3", PARTS("stop=flush", "3"));
+}
+
 static void test_refuses_queues_by_changed_traits(void **state)
 {
     (void)state;
@@ -414,6 +423,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_refuses_what_traits_forbid),
         cmocka_unit_test(test_refuses_queues_by_changed_traits),
+        cmocka_unit_test(test_refuses_what_the_pool_would),
         cmocka_unit_test(test_refuses_pools_by_changed_traits),
         cmocka_unit_test(test_holds_demands_against_resolved_traits),
         cmocka_unit_test(test_refuses_too_many_threads),

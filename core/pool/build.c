@@ -104,7 +104,7 @@ static int check_flush(const struct pool_setup *setup, const struct erts_pool_co
                      setup->ready_queue->entry->name, (unsigned long long)setup->ready_queue->traits.capacity);
 }
 
-static int check(const struct pool_setup *setup, const struct erts_pool_config *config, struct fault *fault)
+int pool_check(const struct pool_setup *setup, const struct erts_pool_config *config, struct fault *fault)
 {
     int error = check_counts(setup, config, fault);
     if (error || setup->workers == 0)
@@ -324,7 +324,7 @@ uint64_t pool_release(struct pool *pool)
 int pool_build(struct pool **made, const struct pool_setup *setup, const struct erts_pool_config *config,
                const struct pool_extras *extras, struct fault *fault)
 {
-    int error = check(setup, config, fault);
+    int error = pool_check(setup, config, fault);
     if (error)
         return error;
     struct pool *pool;

@@ -57,6 +57,11 @@ static void run_ready(struct port *port, const struct job *job)
 
 const struct driver pool_driver = {.name = "default", .ready_async = run_ready, .has_places = true};
 
+static int ops_check(const struct pool_setup *setup, const void *config, struct fault *fault)
+{
+    return pool_check(setup, config, fault);
+}
+
 static int ops_start(struct pool **pool, const struct pool_setup *setup, const void *config, struct fault *fault)
 {
     const struct pool_extras extras = {0};
@@ -119,6 +124,7 @@ const struct pool_ops erts_pool_ops = {
     .params = params,
     .config_size = sizeof(struct erts_pool_config),
     .resolve = ops_resolve,
+    .check = ops_check,
     .start = ops_start,
     .attach = ops_attach,
     .submit = ops_submit,

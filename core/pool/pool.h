@@ -79,6 +79,9 @@ static inline bool pool_has_ready(const struct pool *pool)
     return pool->has_ready;
 }
 
+// As pool_ops.check (build.c).
+int pool_check(const struct pool_setup *setup, const struct erts_pool_config *config, struct fault *fault);
+
 // 0 and *pool with its workers ready, or a negative errno and a sentence. By main.
 int pool_create(struct pool **pool, const struct pool_setup *setup, const struct erts_pool_config *config,
                 const struct pool_extras *extras, struct fault *fault);

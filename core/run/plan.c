@@ -72,7 +72,7 @@ static int check_queue(const struct run_plan *plan, struct fault *fault)
     return 0;
 }
 
-// Only what holds for every pool; its start knows how many threads share which queue.
+// Only what holds for every pool; its own check knows how many threads share which queue.
 static int check_pool_queue(const struct queue_choice *choice, const char *what, unsigned producers, const char *pool,
                             struct fault *fault)
 {
@@ -120,6 +120,33 @@ static int check_pool_traits(const struct run_plan *plan, struct fault *fault)
     return 0;
 }
 
+struct pool_setup run_plan_pool_setup(const struct run_plan *plan)
+{
+    const struct run_options *options = plan->options;
+    const bool takes_queues = plan->pool_traits.takes_queues;
+    return (struct pool_setup){
+        .schedulers = plan->schedulers,
+        .externals = plan->externals,
+        .ports = plan->demand.needs_ports,
+        .workers = plan->demand.workers,
+        .job_queue = takes_queues ? &options->job_queue : NULL,
+        .ready_queue = takes_queues ? &options->ready_queue : NULL,
+        .topology = plan->topology,
+        .scheduler_cpus = plan->cpus,
+        .worker_cpus = plan->cpus ? plan->cpus + plan->threads : NULL,
+        .seed = options->settings.seed,
+    };
+}
+
+static int check_pool_setup(const struct run_plan *plan, struct fault *fault)
+{
+    const struct pool_ops *ops = plan->options->pool->ops;
+    if (!ops->check)
+        return 0;
+    const struct pool_setup setup = run_plan_pool_setup(plan);
+    return ops->check(&setup, plan->options->pool_config, fault);
+}
+
 static int check_pool(struct run_plan *plan, struct fault *fault)
 {
     const struct run_options *options = plan->options;
@@ -133,10 +160,11 @@ static int check_pool(struct run_plan *plan, struct fault *fault)
     if (!result && options->settings.dispatch != RUN_DISPATCH_VTABLE)
         result = fault_set(fault, -EINVAL,
                            "a pool calls its queues through their tables only, so that dispatch can only be vtable");
-    if (result || !plan->pool_traits.takes_queues)
-        return result;
-    result = check_pool_queue(&options->job_queue, "job queue", plan->threads, pool, fault);
-    return result ? result : check_pool_queue(&options->ready_queue, "ready queue", 1, pool, fault);
+    if (!result && plan->pool_traits.takes_queues)
+        result = check_pool_queue(&options->job_queue, "job queue", plan->threads, pool, fault);
+    if (!result && plan->pool_traits.takes_queues)
+        result = check_pool_queue(&options->ready_queue, "ready queue", 1, pool, fault);
+    return result ? result : check_pool_setup(plan, fault);
 }
 
 static int check_threads(const struct run_plan *plan, struct fault *fault)

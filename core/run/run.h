@@ -66,6 +66,9 @@ int run_plan_make(struct run_plan *plan, const struct run_options *options, cons
                   struct fault *fault);
 void run_plan_free(struct run_plan *plan);
 
+// What a planned run on a pool gives the pool to start with.
+struct pool_setup run_plan_pool_setup(const struct run_plan *plan);
+
 // Fills what is known of the record before measuring: identification, names, parameters, placement, machine,
 // build. The plan and `environment` outlive the record.
 void run_plan_describe(const struct run_plan *plan, const struct environment *environment, struct record *record);

@@ -105,21 +105,8 @@ static int open_queue(struct subject *subject, struct fault *fault)
 
 static int start_pool(struct subject *subject, struct fault *fault)
 {
-    const struct run_plan *plan = subject->plan;
-    const struct run_options *options = plan->options;
-    const bool takes_queues = plan->pool_traits.takes_queues;
-    const struct pool_setup setup = {
-        .schedulers = plan->schedulers,
-        .externals = plan->externals,
-        .ports = plan->demand.needs_ports,
-        .workers = plan->demand.workers,
-        .job_queue = takes_queues ? &options->job_queue : NULL,
-        .ready_queue = takes_queues ? &options->ready_queue : NULL,
-        .topology = plan->topology,
-        .scheduler_cpus = plan->cpus,
-        .worker_cpus = plan->cpus + plan->threads,
-        .seed = options->settings.seed,
-    };
+    const struct run_options *options = subject->plan->options;
+    const struct pool_setup setup = run_plan_pool_setup(subject->plan);
     return options->pool->ops->start(&subject->pool, &setup, options->pool_config, fault);
 }
 
