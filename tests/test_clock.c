@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/machine/clock.h"
+#include "core/sync/thread.h"
 
 #define ATTEMPTS 5
 
@@ -81,6 +82,66 @@ static void test_monotonic(void **state)
     }
 }
 
+// The reading that later loads wait for is one of the same clock, in line with the others.
+static void test_reading_before(void **state)
+{
+    (void)state;
+    uint64_t last = clock_ticks();
+    for (unsigned i = 0; i < 1000000; i++) {
+        const uint64_t before = clock_ticks_before();
+        const uint64_t after = clock_ticks();
+        assert_true(before >= last && after >= before);
+        last = after;
+    }
+}
+
+#define STORES ROUNDS(200000)
+
+// One thread counts up and notes after each step when it was done; another notes when it began to look, and what it saw.
+static struct {
+    _Atomic uint32_t step ALIGNED_LINE;
+    uint64_t done[STORES + 1] ALIGNED_LINE;
+    struct {
+        uint64_t start;
+        uint32_t seen;
+    } looks[STORES] ALIGNED_LINE;
+} counting;
+
+// The division keeps the reading waiting, so that a load which does not wait for it has long been executed.
+static void look(void *argument)
+{
+    (void)argument;
+    uint64_t slow = UINT64_MAX;
+    for (unsigned i = 0; i < STORES; i++) {
+        for (unsigned k = 0; k < 8; k++) {
+            __asm__ volatile("" : "+r"(slow));
+            slow = UINT64_MAX / (slow | 1);
+        }
+        counting.looks[i].start = clock_ticks_before();
+        counting.looks[i].seen = at_load_rlx(&counting.step);
+    }
+}
+
+// Whoever starts when a store is done does not see what was there before it.
+static void test_nothing_is_loaded_before_the_start(void **state)
+{
+    (void)state;
+    struct thread thread;
+    at_store_rlx(&counting.step, 0);
+    assert_int_equal(thread_start(&thread, &(struct thread_options){.cpu = -1}, look, NULL), 0);
+    for (uint32_t step = 1; step <= STORES; step++) {
+        at_xchg_sc(&counting.step, step, AT(test_clock_step, test_clock_step));
+        counting.done[step] = clock_ticks();
+    }
+    assert_int_equal(thread_join(&thread), 0);
+    uint32_t done = 0;
+    for (unsigned i = 0; i < STORES; i++) {
+        while (done < STORES && counting.done[done + 1] < counting.looks[i].start)
+            done++;
+        assert_true(counting.looks[i].seen >= done);
+    }
+}
+
 // How far the clock is off over 50 ms of the system's, as a share.
 static double error_over_50_ms(void)
 {
@@ -142,6 +203,8 @@ static void test_without_counter(void **state)
         (struct clock_facts){.source = "clock_gettime", .ns_per_tick = 1.0, .ns_fixed = 1ull << CLOCK_FIXED_BITS};
     const uint64_t before = clock_system_ns(), now = clock_ticks(), after = clock_system_ns();
     assert_in_range(now, before, after);
+    const uint64_t start = clock_ticks_before();
+    assert_in_range(start, after, clock_system_ns());
     clock_spin(clock_ticks_in(200000));
     assert_true(clock_system_ns() - now >= 200000);
     clock_facts = kept;
@@ -157,9 +220,16 @@ static int calibrate(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_choice_here), cmocka_unit_test(test_choice),          cmocka_unit_test(test_monotonic),
-        cmocka_unit_test(test_calibration), cmocka_unit_test(test_facts),           cmocka_unit_test(test_conversion),
-        cmocka_unit_test(test_spin),        cmocka_unit_test(test_without_counter),
+        cmocka_unit_test(test_choice_here),
+        cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_monotonic),
+        cmocka_unit_test(test_reading_before),
+        cmocka_unit_test(test_nothing_is_loaded_before_the_start),
+        cmocka_unit_test(test_calibration),
+        cmocka_unit_test(test_facts),
+        cmocka_unit_test(test_conversion),
+        cmocka_unit_test(test_spin),
+        cmocka_unit_test(test_without_counter),
     };
     return cmocka_run_group_tests_name("clock", tests, calibrate, NULL);
 }

@@ -13,8 +13,10 @@ LEVELS = [
     ("machine", re.compile(r"core/machine/")),
     ("sync", re.compile(r"core/sync/")),
     ("queue", re.compile(r"core/(queue|queue_loops|queue_client|item_log)\.[ch]$")),
+    ("history", re.compile(r"core/history/")),
     ("measure", re.compile(r"core/measure/")),
     ("pool", re.compile(r"core/(pool(_ports)?\.h$|pool/)")),
+    ("check", re.compile(r"core/check/")),
     ("workload", re.compile(r"core/workload(_items|_jobs)?\.[ch]$")),
     ("run", re.compile(r"core/(run/|registry\.[ch]$)")),
 ]

@@ -120,7 +120,7 @@ def test_what_a_script_imports_only_when_it_needs_it_comes_with_the_tests() -> N
 @pytest.mark.parametrize(("tool", "group"), [
     ("cmake", "base"), ("ninja", "base"), ("gcc", "base"), ("pkg-config", "base"), ("git", "base"), ("gnuplot", "base"),
     ("python3", "base"), ("ctest", "base"), ("clang", "tests"), ("clang-format", "tests"),
-    ("lttng", "tests"), ("lttng-sessiond", "tests"), ("readelf", "tests"),
+    ("lttng", "tests"), ("lttng-sessiond", "tests"), ("readelf", "tests"), ("spin", "tests"),
 ])  # fmt: skip
 def test_every_tool_is_of_a_listed_package(tool: str, group: str) -> None:
     path = shutil.which(tool, path="/usr/bin:/bin")
