@@ -7,10 +7,10 @@
 
 #include <string.h>
 
+#include "core/check/conformance/env.h"
 #include "core/machine/clock.h"
 #include "core/machine/memory.h"
 #include "core/sync/atomic.h"
-#include "tests/conformance/env.h"
 #include "tests/unit.h"
 
 static inline void before(const char *label);
@@ -68,7 +68,7 @@ static inline void all_has_happened(void)
 }
 
 // One queue, and everybody who uses it.
-static struct test_env env;
+static struct check_env env;
 static struct progress *domain;
 static struct progress_thread *self;
 static struct mpsc queue;
@@ -78,7 +78,7 @@ static uint64_t value;
 static inline int open_queue(bool with_domain)
 {
     memset(plans, 0, sizeof plans);
-    test_env_init(&env, &erts_mpsc_queue_ops, with_domain ? domain : NULL);
+    check_env_init(&env, &erts_mpsc_queue_ops, with_domain ? domain : NULL);
     assert_int_equal(mpsc_init(&queue, &env.env, NULL), 0);
     for (unsigned i = 0; i < 2 && with_domain; i++)
         assert_int_equal(mpsc_attach(&queue, &managed[i], QUEUE_PRODUCER, QUEUE_MANAGED), 0);
@@ -109,7 +109,7 @@ static inline int tear_down(void **state)
         mpsc_detach(&queue, &unmanaged[i]);
     mpsc_detach(&queue, &consumer);
     mpsc_fini(&queue);
-    if (test_env_fini(&env, &fault) != 0)
+    if (check_env_fini(&env, &fault) != 0)
         print_error("%s\n", fault.text);
     return fault.text[0] ? -1 : 0;
 }

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-COMMANDS = ["list", "describe", "topology", "fields", "run", "cost"]
+COMMANDS = ["list", "describe", "topology", "fields", "run", "check", "history", "cost"]
 KINDS = ["queues", "workloads", "pools"]
 ROOT = Path(__file__).resolve().parents[1]
 SHORT = ["--warmup", "1ms", "--duration", "20ms"]
@@ -132,7 +132,9 @@ def examples(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
-def test_examples_work(readyq: Path, command: str, tmp_path: Path) -> None:
+def test_examples_work(readyq: Path, on_queue: str, command: str, tmp_path: Path) -> None:
+    if command == "history":  # of which it shows the reading alone
+        ask(readyq, "run", "--workload", on_queue, *SHORT, "--check", "full", "--history", tmp_path / "run.history")
     shown = examples(answer(readyq, *command.split(), "--help"))
     assert shown
     for line in shown:
@@ -143,7 +145,7 @@ def test_examples_work(readyq: Path, command: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_words_that_nobody_expects(readyq: Path, command: str) -> None:
     assert refusal(readyq, command, "--no-such-option") == "unrecognized option '--no-such-option'"
-    if command != "describe":
+    if command not in ("describe", "history"):
         assert "'no-such-word'" in refusal(readyq, command, "no-such-word")
 
 

@@ -24,6 +24,7 @@ ELSEWHERE = {
     "scripts/sweep scripts/plans/libuv.toml": "by hand: minutes; its cells are checked by --dry-run",
     "scripts/sweep scripts/plans/ablations.toml": "by hand: minutes; its cells are checked by --dry-run",
     "scripts/sweep scripts/plans/accounting.toml": "by hand: minutes; its cells are checked by --dry-run",
+    "scripts/sweep scripts/plans/check.toml": "by hand: minutes; its cells are checked by --dry-run",
     "scripts/sweep scripts/plans/overhead.toml": "by hand: minutes; its cells are checked by test_plan_file.py",
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How many threads a machine allows, on machines made of files.
+// How many threads and how much memory a machine allows, on machines made of files.
 #include "tests/unit.h"
 
 #include <stdbool.h>
@@ -28,11 +28,48 @@ static void write_file(const char *root, const char *path, const char *text)
     assert_int_equal(fclose(file), 0);
 }
 
+static void remove_folder(const char *root)
+{
+    char command[300];
+    snprintf(command, sizeof command, "rm -r '%s'", root);
+    assert_int_equal(system(command), 0);
+}
+
 static void expect_limit(const char *root, uint64_t threads, const char *name)
 {
     const struct thread_limit limit = limits_threads(root);
     assert_int_equal(limit.threads, threads);
     assert_non_null(strstr(limit.name, name));
+}
+
+static void expect_bytes(const char *root, uint64_t bytes, const char *name)
+{
+    const struct memory_limit limit = limits_memory(root);
+    assert_int_equal(limit.bytes, bytes);
+    assert_non_null(strstr(limit.name, name));
+}
+
+static void test_memory(void **state)
+{
+    (void)state;
+    char root[256];
+    const char *temporary = getenv("TMPDIR");
+    snprintf(root, sizeof root, "%s/readyq-limits-XXXXXX", temporary ? temporary : P_tmpdir);
+    assert_non_null(mkdtemp(root));
+    expect_bytes(root, UINT64_MAX, "no limit");
+    write_file(root, "/proc/meminfo", "MemTotal:       2097152 kB\nMemFree:        1 kB\n");
+    expect_bytes(root, UINT64_C(2) << 30, "machine");
+    write_file(root, "/proc/self/cgroup", "0::/a/b\n");
+    write_file(root, "/sys/fs/cgroup/a/b/memory.max", "max\n");
+    expect_bytes(root, UINT64_C(2) << 30, "machine");
+    write_file(root, "/sys/fs/cgroup/a/memory.max", "1073741824\n");
+    expect_bytes(root, UINT64_C(1) << 30, "control group");
+    write_file(root, "/proc/self/cgroup", "5:cpu,memory:/old\n4:pids:/a\n");
+    write_file(root, "/sys/fs/cgroup/memory/old/memory.limit_in_bytes", "9223372036854771712\n");
+    expect_bytes(root, UINT64_C(2) << 30, "machine");
+    write_file(root, "/sys/fs/cgroup/memory/memory.limit_in_bytes", "4096\n");
+    expect_bytes(root, 4096, "control group");
+    remove_folder(root);
 }
 
 static void test_limits(void **state)
@@ -59,9 +96,7 @@ static void test_limits(void **state)
     write_file(root, "/sys/fs/cgroup/pids/old/pids.max", "50\n");
     write_file(root, "/sys/fs/cgroup/pids/old/pids.current", "60\n");
     expect_limit(root, 0, "pids.max");
-    char command[300];
-    snprintf(command, sizeof command, "rm -r '%s'", root);
-    assert_int_equal(system(command), 0);
+    remove_folder(root);
 }
 
 // Root is exempt from the user's limit, so it is asked as somebody else, in a process of its own.
@@ -85,6 +120,7 @@ static void test_limit_of_the_user(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_memory),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_limit_of_the_user),
     };

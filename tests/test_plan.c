@@ -77,6 +77,11 @@ static void test_refuses_what_traits_forbid(void **state)
     expect_refusal("--workload closed_loop --job-queue erts_mpsc --ready-queue null", PARTS("null", "ready queue"));
     expect_refusal("--workload closed_loop --dispatch direct", PARTS("dispatch", "vtable"));
     expect_refusal("--workload pairs --queue list --pin 0,63", PARTS("63"));
+    expect_refusal("--workload pairs --queue null --check full", PARTS("null", "baseline", "--check can only be none"));
+    expect_refusal("--workload pairs --queue list --check sampled --dispatch direct",
+                   PARTS("--check sampled", "dispatch can only be vtable"));
+    expect_refusal("--workload pairs --queue list --check full --check-memory 1048576",
+                   PARTS("--check-memory must be at most", "a third of", "not 1048576"));
 }
 
 // What a pool's start would refuse is refused before anything runs.
@@ -376,6 +381,9 @@ static void test_same_cell(void **state)
         {"--workload pairs --queue list --pin 0-2", "--workload pairs --queue list --pin 0,1,2"},
         {"--workload pairs --queue list --warmup 1ms", "--workload pairs --queue list --warmup 1000us"},
         {"--workload closed_loop", "--workload closed_loop:window=256 --seed 3"},
+        {"--workload pairs --queue list", "--workload pairs --queue list --check-every 5 --check-memory 9"},
+        {"--workload pairs --queue list --check full",
+         "--workload pairs --queue list --check full --check-every 5 --history h"},
     };
     for (size_t i = 0; i < sizeof same / sizeof same[0]; i++) {
         char first[17], second[17];
@@ -383,6 +391,55 @@ static void test_same_cell(void **state)
         cell_of(same[i][1], second);
         assert_string_equal(first, second);
     }
+}
+
+// So that what was measured before there were checks compares with what is measured without one now.
+static void test_cell_without_a_check(void **state)
+{
+    (void)state;
+    char text[512], cell[17];
+    snprintf(text, sizeof text,
+             "workload=pairs\nworkload_params=threads=1;kind=managed;sample_every=64;think_ns=0\nqueue=list\n"
+             "queue_params=lock=mutex;capacity=0\nwarmup_ns=100000000\nduration_ns=1000000000\nstuck_ns=10000000000\n"
+             "dispatch=vtable\nsample_lengths_ns=0\npin=compact\nallocator=%s\n",
+             memory_allocator_name());
+    uint64_t hash = 0xcbf29ce484222325u; // FNV-1a
+    for (const char *at = text; *at; at++)
+        hash = (hash ^ (unsigned char)*at) * 0x100000001b3u;
+    char expected[17];
+    snprintf(expected, sizeof expected, "%016llx", (unsigned long long)hash);
+    cell_of("--workload pairs --queue list", cell);
+    assert_string_equal(cell, expected);
+}
+
+static void test_describes_a_check(void **state)
+{
+    (void)state;
+    struct made made;
+    struct environment environment = {.machine = ""};
+    struct record record;
+    make(&made, "--workload pairs --queue list --check-every 5");
+    run_plan_describe(&made.plan, &environment, &record);
+    assert_string_equal(record.check, "none");
+    assert_int_equal(record.check_every, RECORD_ABSENT);
+    assert_int_equal(record.check_memory_mib, RECORD_ABSENT);
+    assert_null(strstr(record.checks, "history"));
+    drop(&made);
+    make(&made, "--workload closed_loop --check sampled --check-every 5 --check-memory 9");
+    run_plan_describe(&made.plan, &environment, &record);
+    assert_string_equal(record.check, "sampled");
+    assert_int_equal(record.check_every, 5);
+    assert_int_equal(record.check_memory_mib, 9);
+    assert_non_null(strstr(record.checks, "; history of one job in 5 against"));
+    assert_null(record.history_scope);
+    drop(&made);
+    make(&made, "--workload pairs --queue list --check full");
+    run_plan_describe(&made.plan, &environment, &record);
+    assert_string_equal(record.check, "full");
+    assert_int_equal(record.check_every, RECORD_ABSENT);
+    assert_int_equal(record.check_memory_mib, 1024);
+    assert_non_null(strstr(record.checks, "; history of all calls of the queue against"));
+    drop(&made);
 }
 
 static void test_other_cells(void **state)
@@ -397,6 +454,11 @@ static void test_other_cells(void **state)
         "--workload pairs --queue list --dispatch direct",
         "--workload pairs --queue list --warmup 1ms",
         "--workload pairs --queue list --duration 1ms",
+        "--workload pairs --queue list --check full",
+        "--workload pairs --queue list --check full --check-memory 9",
+        "--workload pairs --queue list --check sampled",
+        "--workload pairs --queue list --check sampled --check-every 5",
+        "--workload pairs --queue list --check sampled --check-every 5 --check-memory 9",
         "--workload pairs --queue list --pin none",
         "--workload pairs --queue list --pin 0,1",
         "--workload pairs --queue list --pin 1,0",
@@ -431,6 +493,8 @@ int main(void)
         cmocka_unit_test(test_describes_a_queue),
         cmocka_unit_test(test_describes_a_pool),
         cmocka_unit_test(test_same_cell),
+        cmocka_unit_test(test_cell_without_a_check),
+        cmocka_unit_test(test_describes_a_check),
         cmocka_unit_test(test_other_cells),
     };
     return cmocka_run_group_tests_name("plan", tests, load, unload);

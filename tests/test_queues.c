@@ -3,13 +3,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/check/conformance.h"
 #include "core/machine/clock.h"
 #include "core/registry.h"
 #include "core/run/params.h"
-#include "tests/conformance.h"
 #include "tests/unit.h"
 
-#define STUCK_S 60u
+static const struct conformance_options options = {.seed = 1, .stuck_s = 60, .percent = 100};
+
 #define SPECS_MOST 64
 
 // Parameters that are worth a run of their own, on queues that happen to be listed.
@@ -22,10 +23,10 @@ static void conforms(void **state)
     struct queue_choice choice;
     if (queue_choice_parse(&choice, *state, &fault) != 0 || registry_check_queue(choice.entry->ops, &fault) != 0)
         fail_msg("%s", fault.text);
-    const int result = conformance_run(&choice, NULL, STUCK_S, &fault);
+    const int result = conformance_run(&choice, &options, &fault);
     queue_choice_fini(&choice);
     if (result != 0)
-        fail_msg("%s: %s", (const char *)*state, fault.text);
+        fail_msg("%s: %s (seed %llu)", (const char *)*state, fault.text, (unsigned long long)options.seed);
 }
 
 // The suite must have been asked about something.

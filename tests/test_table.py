@@ -84,9 +84,17 @@ def test_a_folder_of_the_first_version_lacks_nothing_but_values() -> None:
     """The reference was measured with it."""
     loaded = table.load(ROOT / "results" / "reference")
     assert set(loaded.throughput["schema_version"]) == {1} and not loaded.throughput.empty
-    assert set(table.SINCE_2) <= set(loaded.throughput.columns)
-    assert loaded.throughput[table.SINCE_2].isna().all(axis=None)
+    later = [*table.SINCE_2, *table.SINCE_3]
+    assert set(later) <= set(loaded.throughput.columns)
+    assert loaded.throughput[later].isna().all(axis=None)
     assert loaded.accounting.empty and list(loaded.accounting.columns) == list(table.ACCOUNTING_COLUMNS)
+
+
+def test_a_folder_of_the_second_version_lacks_only_what_says_of_histories() -> None:
+    loaded = table.load(ROOT / "results" / "reference-ablations")
+    assert set(loaded.throughput["schema_version"]) == {2} and not loaded.throughput.empty
+    assert loaded.throughput["jobs_unrun"].notna().any()
+    assert loaded.throughput[table.SINCE_3].isna().all(axis=None)
 
 
 def test_a_folder_without_accounts_has_none(tmp_path: Path) -> None:
@@ -105,15 +113,15 @@ def test_a_folder_without_accounts_has_none(tmp_path: Path) -> None:
 def test_columns_are_only_ever_appended() -> None:
     with open(ROOT / "results" / "reference" / "throughput.csv", encoding="utf-8") as file:
         first = file.readline().strip().split(",")
-    assert throughput_columns() == [*first, *table.SINCE_2]
+    assert throughput_columns() == [*first, *table.SINCE_2, *table.SINCE_3]
 
 
 def test_the_views_give_the_accounts_of_a_record_to_their_file(readyq: Path, tmp_path: Path) -> None:
     accounts = [{"thread_kind": "async", "thread_number": 1, "wall_ns": 100, "port_ns": 60, "sleep_ns": 40}]
-    record = {"schema_version": 2, "cell_id": "c", "run_id": "r", "latency": {}, "accounting": accounts}
-    views.write(tmp_path, Program(readyq).fields(), [record, {"schema_version": 2, "run_id": "failed"}])
+    record = {"schema_version": 3, "cell_id": "c", "run_id": "r", "latency": {}, "accounting": accounts}
+    views.write(tmp_path, Program(readyq).fields(), [record, {"schema_version": 3, "run_id": "failed"}])
     written = (tmp_path / "accounting.csv").read_text().splitlines()
-    assert written == [",".join(table.ACCOUNTING_COLUMNS), "2,,c,r,async,1,100,60,,,,,40"]
+    assert written == [",".join(table.ACCOUNTING_COLUMNS), "3,,c,r,async,1,100,60,,,,,40"]
 
 
 def damage(folder: Path, name: str, old: str, new: str) -> None:
@@ -129,8 +137,8 @@ def damage(folder: Path, name: str, old: str, new: str) -> None:
         (
             "throughput.csv",
             "\n1,",
-            "\n3,",
-            "throughput.csv: has schema version 3, but these scripts read versions 1 and 2",
+            "\n4,",
+            "throughput.csv: has schema version 4, but these scripts read versions 1, 2 and 3",
         ),
         ("latency.csv", "\n1,", "\n7,", "latency.csv: has schema version 7"),
         ("histogram.csv", "\n1,", "\n,", "histogram.csv: has schema version nothing"),

@@ -194,7 +194,7 @@ static const char *jemalloc_version(void *mallctl)
 // Asks where the program's own malloc leads, and not which libraries are loaded: one may be there and not be used.
 static bool find_malloc(Dl_info *object)
 {
-    void *(*function)(size_t) = malloc;
+    void (*function)(void *) = free; // who brings malloc brings free, which has no wrapper of ours in front
     const void *symbol;
     memcpy(&symbol, &function, sizeof symbol);
     return dladdr(symbol, object) != 0;

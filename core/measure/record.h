@@ -12,7 +12,7 @@
 #include "core/measure/histogram.h"
 
 // Grows with every change to a file's columns; columns are only ever appended.
-#define RECORD_SCHEMA_VERSION 2u
+#define RECORD_SCHEMA_VERSION 3u
 
 // "Not measured", "does not apply": an empty cell in CSV, absent in JSON; never 0.
 #define RECORD_ABSENT UINT64_MAX
@@ -68,6 +68,13 @@ struct record {
     double elements_held_mean;
     uint64_t elements_held_max;
     uint64_t jobs_unrun;
+    const char *check;
+    uint64_t check_every, check_memory_mib;
+    const char *history_scope, *history_fault;
+    uint64_t history_operations, history_empties, history_cut_ns;
+    uint64_t history_rank_error_max;
+    double history_rank_error_mean;
+    double history_cost_ns, history_judged_ns;
 
     // Not columns of throughput.csv.
     struct record_stage stages[RECORD_STAGES_MAX]; // ends early with a NULL name

@@ -51,7 +51,8 @@ const struct record_field record_fields[] = {
           "no_record."),
     FIELD(verdict, "", "",
           "What the check found. ok: every promise checked was kept. violated: one was not. stuck: not decided, for "
-          "the run did not end. baseline: nothing to check, the subject is no queue but the harness's own ceiling."),
+          "the run did not end. baseline: nothing to check, the subject is no queue but the harness's own ceiling. "
+          "history_scope says whether a history was judged too."),
     FIELD(verdict_detail, "", "",
           "One sentence on what was violated, where the run got stuck, or why nothing was checked. Absent when the "
           "verdict is ok."),
@@ -178,6 +179,31 @@ const struct record_field record_fields[] = {
     FIELD(jobs_unrun, "jobs", "lower",
           "Jobs invoked whose completion was left behind by a pool that was told to stop without it, in the whole run. "
           "Absent on a queue, and where the run did not end."),
+
+    FIELD(check, "", "",
+          "How much of the history was asked for: none, sampled or full. A history has every call of the queue, or "
+          "what became of every job of the pool, with its beginning and its end. Recording it slows the run."),
+    FIELD(check_every, "items", "", "Sampled: one item, or job, in so many was recorded. Otherwise absent."),
+    FIELD(check_memory_mib, "MiB", "", "Memory that the history was given. Absent without one."),
+    FIELD(history_scope, "", "",
+          "How much of the history the verdict rests on. full: all of it, from the first call to the last, was judged. "
+          "sampled: a part of it was, which can show a fault and never that there is none; also where all was asked "
+          "for and the memory did not suffice. none: no history was judged. Absent when the run was not begun."),
+    FIELD(history_fault, "", "",
+          "What the history shows. ok: no fault. Otherwise the first fault by its name, such as lost, reordered or "
+          "false_empty. Absent, as what follows, when no history was judged."),
+    FIELD(history_operations, "operations", "", "Events of the history that were judged, in the whole run."),
+    FIELD(history_empties, "operations", "", "Of these, calls that were answered EMPTY. Absent on a pool."),
+    FIELD(history_cut_ns, "ns", "",
+          "Time from the beginning of the recording to where it ran out of memory; what came later was not judged. "
+          "Absent when the memory sufficed."),
+    FIELD(history_rank_error_max, "items", "lower",
+          "Most older items that an item of the history overtook for certain. Absent where the order is strict."),
+    FIELD(history_rank_error_mean, "items", "lower", "The same: mean over all items of the history."),
+    FIELD(history_cost_ns, "ns", "lower",
+          "Time that recording one operation takes, its two readings of the clock included: the median of many. A job "
+          "of a pool is three."),
+    FIELD(history_judged_ns, "ns", "lower", "Time that it took to judge the history, after the run."),
 };
 
 const size_t record_field_count = sizeof record_fields / sizeof *record_fields;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/history/recorder.h"
 #include "core/machine/clock.h"
 #include "core/machine/memory.h"
 #include "core/measure/accounting.h"
@@ -140,6 +141,12 @@ static void print_accounting_cost(void)
     account_close(&account);
     printf("accounting off          %.1f ns a change of state\n", cost.one_ns);
     printf("accounting on           %.1f ns a change of state\n\n", cost.other_ns);
+}
+
+// One operation in a history: both readings, of which the first holds back what follows, and the event.
+static void print_recording_cost(void)
+{
+    printf("recording an operation  %.1f ns, for a history (run --check full)\n\n", recorder_cost_ns());
 }
 
 // One thread that enqueues and dequeues in turn, by either kind of call.
@@ -306,7 +313,7 @@ int command_cost(struct command_call *call, struct fault *fault)
     static const struct argp argp = {
         .parser = take_no_word,
         .doc = "Measures what the harness itself costs: reading the clock, recording a latency, changing the state "
-               "of an account, and calling a queue "
+               "of an account, recording an operation for a history, and calling a queue "
                "through its table of functions in place of directly. Medians of rounds that alternate.\v"
                "Example:\n  readyq cost"};
     const int error = command_words(call, &argp, NULL, fault);
@@ -317,5 +324,6 @@ int command_cost(struct command_call *call, struct fault *fault)
     if (latency)
         return latency;
     print_accounting_cost();
+    print_recording_cost();
     return print_dispatch_tax(fault);
 }

@@ -8,6 +8,7 @@
 #include "core/machine/clock.h"
 #include "core/run/allocator.h"
 #include "core/run/commands.h"
+#include "core/run/judging.h"
 #include "core/run/options.h"
 #include "core/run/summary.h"
 
@@ -36,6 +37,9 @@ static int report(const struct measurement *all, struct fault *fault)
     if (json != 0)
         return json;
     const int files = csv ? record_write_csv(&all->record, csv, fault) : 0;
+    // What shows a fault can't be had again, and is wanted whatever else is not.
+    if (all->result.witness)
+        fprintf(stderr, "what in the history shows it:\n%s", all->result.witness);
     if (!all->request.quiet)
         summary_print(&all->record, all->request.options.workload->operation, files == 0 ? csv : NULL, stderr);
     return files;
@@ -48,7 +52,11 @@ static int measure(struct measurement *all, struct command_call *call, struct fa
         return outcome;
     const char *reason = all->record.exit_reason;
     call->leave_at_once = outcome != 0 && reason && strcmp(reason, "stuck") == 0;
-    const int reported = report(all, fault);
+    int reported = report(all, fault);
+    if (reported == 0 && all->result.unwritten) {
+        reported = all->result.unwritten;
+        *fault = all->result.reason;
+    }
     // A stuck run's threads still use what it owns.
     if (!call->leave_at_once)
         run_result_free(&all->result);
@@ -66,13 +74,22 @@ static int describe_and_measure(struct measurement *all, struct command_call *ca
     return all->request.dry_run ? write_json(&all->record, fault) : measure(all, call, fault);
 }
 
+// Before anything is measured.
+static int check_files(const struct run_request *request, struct fault *fault)
+{
+    if (request->dry_run)
+        return 0;
+    const int result = request->csv ? record_check_csv(request->csv, fault) : 0;
+    return result == 0 && request->options.history ? judging_check_file(request->options.history, fault) : result;
+}
+
 static int plan_and_measure(struct measurement *all, struct command_call *call, struct fault *fault)
 {
     all->request.options.show_progress = !all->request.quiet && isatty(STDERR_FILENO);
     int result = run_plan_make(&all->plan, &all->request.options, &all->topology, fault);
     if (result != 0)
         return result;
-    result = all->request.csv && !all->request.dry_run ? record_check_csv(all->request.csv, fault) : 0;
+    result = check_files(&all->request, fault);
     if (result == 0)
         result = describe_and_measure(all, call, fault);
     if (!call->leave_at_once)

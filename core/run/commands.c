@@ -21,6 +21,8 @@ static const struct command commands[] = {
     {"topology", "the processors of this machine, its clock and its allocator", command_topology},
     {"fields", "the meaning of every field of the results", command_fields},
     {"run", "measure one workload once", command_run},
+    {"check", "hold queues against what they promise", command_check},
+    {"history", "judge what a run recorded of its queue or pool", command_history},
     {"cost", "what the harness itself costs: clock, recording, dispatch", command_cost},
     {NULL, NULL, NULL},
 };

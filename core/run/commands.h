@@ -33,6 +33,8 @@ int command_describe(struct command_call *call, struct fault *fault);
 int command_topology(struct command_call *call, struct fault *fault);
 int command_fields(struct command_call *call, struct fault *fault);
 int command_run(struct command_call *call, struct fault *fault);
+int command_check(struct command_call *call, struct fault *fault);
+int command_history(struct command_call *call, struct fault *fault);
 int command_cost(struct command_call *call, struct fault *fault);
 
 #endif

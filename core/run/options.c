@@ -20,6 +20,7 @@ enum option_key {
     KEY_READY_QUEUE,
     KEY_ALLOCATOR,
     KEY_CSV,
+    KEY_HISTORY,
     KEY_DRY_RUN,
     KEY_QUIET,
     KEY_PLAN_HASH,
@@ -51,9 +52,11 @@ static const struct argp_option fixed_options[] = {
     {NULL, 0, NULL, 0,
      "What to do with the result (the record goes to standard output, as one line of JSON):", GROUP_OUTPUT},
     {"csv", KEY_CSV, "DIR", 0, "Append the run to the CSV files of results in DIR", GROUP_OUTPUT},
+    {"history", KEY_HISTORY, "FILE", 0, "With a check: write the history to FILE, for 'readyq history'", GROUP_OUTPUT},
     {"dry-run", KEY_DRY_RUN, NULL, 0,
      "Check the options and print the record as far as it is known; measure and write nothing", GROUP_OUTPUT},
-    {"quiet", KEY_QUIET, NULL, 0, "No progress and no summary on standard error", GROUP_OUTPUT},
+    {"quiet", KEY_QUIET, NULL, 0,
+     "No progress and no summary on standard error; what in a history shows a fault is printed still", GROUP_OUTPUT},
     {NULL, 0, NULL, 0, "Set by a sweep, and written into the record:", GROUP_TAGS},
     {"plan-hash", KEY_PLAN_HASH, "TEXT", 0, "Hash of the plan", GROUP_TAGS},
     {"run-id", KEY_RUN_ID, "TEXT", 0, "Name of this run", GROUP_TAGS},
@@ -77,15 +80,15 @@ static const char *typed_value(const struct typed *typed, int key)
     return typed->values[key - KEY_FIRST];
 }
 
-// "stuck_ns" is typed as --stuck.
+// "stuck_ns" is typed as --stuck, "check_memory_mib" as --check-memory.
 static char *option_name(const char *parameter)
 {
     char *name = strdup(parameter);
     if (!name)
         return NULL;
-    const size_t length = strlen(name);
-    if (length > 3 && strcmp(name + length - 3, "_ns") == 0)
-        name[length - 3] = '\0';
+    char *unit = strrchr(name, '_');
+    if (unit && (strcmp(unit, "_ns") == 0 || strcmp(unit, "_mib") == 0))
+        *unit = '\0';
     for (char *at = strchr(name, '_'); at; at = strchr(at, '_'))
         *at = '-';
     return name;
@@ -306,6 +309,18 @@ static int choose_subject(struct run_options *options, const struct typed *typed
     return result == 0 ? choose_queue(&options->queue, typed, KEY_QUEUE, fault) : result;
 }
 
+static int read_files(struct run_request *request, const struct typed *typed, struct fault *fault)
+{
+    struct run_options *options = &request->options;
+    request->csv = typed_value(typed, KEY_CSV);
+    if (request->csv && !*request->csv)
+        return fault_set(fault, -EINVAL, "--csv needs the name of a folder");
+    options->history = typed_value(typed, KEY_HISTORY);
+    if (options->history && options->settings.check == HISTORY_SCOPE_NONE)
+        return fault_set(fault, -EINVAL, "--history has nothing to write: add --check full or --check sampled");
+    return 0;
+}
+
 int options_parse(struct run_request *request, int argc, char **argv, struct fault *fault)
 {
     *request = (struct run_request){0};
@@ -319,9 +334,8 @@ int options_parse(struct run_request *request, int argc, char **argv, struct fau
         result = choose_workload(&request->options, &typed, fault);
     if (result == 0)
         result = choose_subject(&request->options, &typed, fault);
-    request->csv = typed_value(&typed, KEY_CSV);
-    if (result == 0 && request->csv && !*request->csv)
-        result = fault_set(fault, -EINVAL, "--csv needs the name of a folder");
+    if (result == 0)
+        result = read_files(request, &typed, fault);
     request->allocator = typed_value(&typed, KEY_ALLOCATOR);
     request->dry_run = typed_value(&typed, KEY_DRY_RUN);
     request->quiet = typed_value(&typed, KEY_QUIET);

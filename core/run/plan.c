@@ -66,6 +66,11 @@ static int check_queue(const struct run_plan *plan, struct fault *fault)
         return fault_set(fault, -EINVAL,
                          "queue %s cannot carry the items of %u producers: it reserves the values from %#llx on",
                          queue->entry->name, demand.producers, (unsigned long long)queue->traits.reserved_from);
+    if (queue->traits.baseline && plan->options->settings.check != HISTORY_SCOPE_NONE)
+        return fault_set(fault, -EINVAL,
+                         "queue %s is a baseline, which promises nothing that a history could break, so that --check "
+                         "can only be none",
+                         queue->entry->name);
     if (plan->options->settings.dispatch == RUN_DISPATCH_DIRECT && !queue->entry->ops->loops)
         return fault_set(fault, -EINVAL, "queue %s has no loops of its own, so that dispatch can only be vtable",
                          queue->entry->name);

@@ -99,7 +99,32 @@ static void print_choice(FILE *out, const char *what, const struct queue_choice 
         fprintf(out, "%s=%s\n%s_params=%s\n", what, choice->entry->name, what, choice->params);
 }
 
-// Everything that the user chose and that a result depends on. The seed is left out: it tells repeats apart.
+// What the workload checks, and what the history is held against.
+static void write_checks(const struct run_plan *plan, FILE *out)
+{
+    const struct run_settings *settings = &plan->options->settings;
+    const bool on_queue = plan->options->workload->subject == WORKLOAD_ON_QUEUE;
+    const char *one = on_queue ? "item" : "job", *all = on_queue ? "all calls of the queue" : "all jobs";
+    fputs(plan->options->workload->checks, out);
+    if (settings->check == HISTORY_SCOPE_FULL)
+        fprintf(out, "; history of %s against all that it promises", all);
+    if (settings->check == HISTORY_SCOPE_SAMPLED)
+        fprintf(out, "; history of one %s in %" PRIu64 "%s against what it promises", one, settings->check_every,
+                on_queue ? ", and of every EMPTY," : "");
+}
+
+// Settings that change nothing as the others stand are left out, so that a cell without a check is the one that it was
+// before there were any. The seed is left out: it tells repeats apart; the placement stands there in its own form.
+static bool is_of_identity(const char *name, const struct run_settings *settings)
+{
+    if (strcmp(name, "check") == 0 || strcmp(name, "check_memory_mib") == 0)
+        return settings->check != HISTORY_SCOPE_NONE;
+    if (strcmp(name, "check_every") == 0)
+        return settings->check == HISTORY_SCOPE_SAMPLED;
+    return strcmp(name, "seed") != 0 && strcmp(name, "pin") != 0;
+}
+
+// Everything that the user chose and that a result depends on.
 static void write_identity(const struct run_plan *plan, FILE *out)
 {
     const struct run_options *options = plan->options;
@@ -115,7 +140,7 @@ static void write_identity(const struct run_plan *plan, FILE *out)
     }
     for (const struct param *param = run_params; param->name; param++) {
         char value[64];
-        if (strcmp(param->name, "seed") != 0 && strcmp(param->name, "pin") != 0)
+        if (is_of_identity(param->name, &options->settings))
             fprintf(out, "%s=%s\n", param->name, params_value(param, &options->settings, value, sizeof value));
     }
     fprintf(out, "pin=%s\nallocator=%s\n", plan->texts[PLAN_PIN], memory_allocator_name());
@@ -143,6 +168,7 @@ int plan_write_texts(struct run_plan *plan)
     plan->texts[PLAN_CPUS] = text_by(plan, write_cpus);
     plan->texts[PLAN_STARTED] = text_by(plan, write_started);
     plan->texts[PLAN_RUN_ID] = text_by(plan, write_run_id);
+    plan->texts[PLAN_CHECKS] = text_by(plan, write_checks);
     for (unsigned i = 0; i < PLAN_TEXTS; i++)
         if (!plan->texts[i])
             return -ENOMEM;
@@ -183,6 +209,15 @@ static void describe_subject(const struct run_plan *plan, struct record *record)
     }
 }
 
+static void describe_check(const struct run_settings *settings, struct record *record)
+{
+    record->check = history_scope_name((enum history_scope)settings->check);
+    if (settings->check != HISTORY_SCOPE_NONE)
+        record->check_memory_mib = settings->check_memory_mib;
+    if (settings->check == HISTORY_SCOPE_SAMPLED)
+        record->check_every = settings->check_every;
+}
+
 void run_plan_describe(const struct run_plan *plan, const struct environment *environment, struct record *record)
 {
     const struct run_options *options = plan->options;
@@ -194,7 +229,7 @@ void run_plan_describe(const struct run_plan *plan, const struct environment *en
     record->order = options->order;
     record->attempt = options->attempt;
     record->arm = options->arm;
-    record->checks = options->workload->checks;
+    record->checks = plan->texts[PLAN_CHECKS];
     record->machine = environment->machine;
     record->commit = READYQ_COMMIT;
     record->build = READYQ_BUILD;
@@ -213,5 +248,6 @@ void run_plan_describe(const struct run_plan *plan, const struct environment *en
     record->warmup_ns = options->settings.warmup_ns;
     record->duration_ns = options->settings.duration_ns;
     record->environment = environment;
+    describe_check(&options->settings, record);
     describe_subject(plan, record);
 }

@@ -14,6 +14,7 @@ enum plan_text {
     PLAN_CPUS,
     PLAN_STARTED,
     PLAN_RUN_ID,
+    PLAN_CHECKS,
     PLAN_TEXTS,
 };
 

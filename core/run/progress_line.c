@@ -38,6 +38,15 @@ void progress_line_show(struct progress_line *line, const char *phase, uint64_t 
     line->visible = true;
 }
 
+void progress_line_say(struct progress_line *line, const char *text)
+{
+    if (!line->out)
+        return;
+    fprintf(line->out, WIPE "%s", text);
+    fflush(line->out);
+    line->visible = true;
+}
+
 void progress_line_clear(struct progress_line *line)
 {
     if (!line->visible)

@@ -22,6 +22,9 @@ void progress_line_init(struct progress_line *line, FILE *out);
 void progress_line_show(struct progress_line *line, const char *phase, uint64_t now_ns, uint64_t elapsed_ns,
                         uint64_t total_ns, uint64_t operations);
 
+// Draws one text that stays, for want of anybody to draw another.
+void progress_line_say(struct progress_line *line, const char *text);
+
 // Wipes it off.
 void progress_line_clear(struct progress_line *line);
 

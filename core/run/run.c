@@ -106,6 +106,7 @@ static void free_running(struct running *running)
 {
     if (running->phases)
         phases_destroy(running->phases);
+    judging_close(&running->subject.judging);
     running->plan->options->workload->teardown(&running->run);
     accounts_free(&running->opened.accounts);
     accounts_free(&running->closing.accounts);
@@ -215,13 +216,6 @@ static void set_verdict(struct record *record, const char *exit_reason, const ch
     record->verdict = verdict;
 }
 
-static int stuck_run(struct record *record, struct run_result *result)
-{
-    set_verdict(record, "stuck", "stuck");
-    record->verdict_detail = result->detail;
-    return 1;
-}
-
 static void add_reason(struct run_result *result, const char *reason)
 {
     const size_t used = strlen(result->detail);
@@ -229,10 +223,30 @@ static void add_reason(struct run_result *result, const char *reason)
         snprintf(result->detail + used, sizeof result->detail - used, "%s%s", used ? "; " : "", reason);
 }
 
-// What the workload found, and what closing the subject and reading the accounts brought to light; `lost` and
-// `accounts` are empty if that was nothing.
-static int judge(const struct running *running, const struct fault *lost, const struct fault *accounts,
-                 struct record *record, struct run_result *result)
+static int stuck_run(struct record *record, struct run_result *result)
+{
+    set_verdict(record, "stuck", "stuck");
+    record->verdict_detail = result->detail;
+    return 1;
+}
+
+// Threads are left, which may add to the history still.
+static int leave_run(const struct running *running, struct record *record, struct run_result *result)
+{
+    if (running->subject.judging.recording)
+        add_reason(result, running->plan->options->history ? "the history was neither judged nor written"
+                                                           : "the history was not judged");
+    return stuck_run(record, result);
+}
+
+// What the workload found, and what closing the subject, reading the accounts and judging the history brought to light;
+// each is empty if that was nothing.
+struct findings {
+    struct fault lost, accounts, history;
+};
+
+static int judge(const struct running *running, const struct findings *found, struct record *record,
+                 struct run_result *result)
 {
     const struct run_options *options = running->plan->options;
     struct workload_verdict *verdict = &result->verdict;
@@ -248,14 +262,15 @@ static int judge(const struct running *running, const struct fault *lost, const 
     record->items_lost = verdict->lost;
     record->items_duplicated = verdict->duplicated;
     record->items_reordered = verdict->reordered;
-    if (!verdict->violated && !lost->text[0] && !accounts->text[0]) {
+    if (!verdict->violated && !found->lost.text[0] && !found->accounts.text[0] && !found->history.text[0]) {
         set_verdict(record, "ok", "ok");
         return 0;
     }
     set_verdict(record, "incorrect", "violated");
     add_reason(result, verdict->violated ? verdict->detail : "");
-    add_reason(result, lost->text);
-    add_reason(result, accounts->text);
+    add_reason(result, found->lost.text);
+    add_reason(result, found->accounts.text);
+    add_reason(result, found->history.text);
     record->verdict_detail = result->detail;
     return 1;
 }
@@ -264,10 +279,10 @@ static int judge(const struct running *running, const struct fault *lost, const 
 static int end_run(struct running *running, enum phases_end end, struct record *record, struct run_result *result,
                    struct fault *fault)
 {
-    struct fault lost = {""}, accounts = {""};
-    if (!subject_close(&running->subject, &lost)) {
-        snprintf(result->detail, sizeof result->detail, "%s", lost.text);
-        return stuck_run(record, result);
+    struct findings found = {0};
+    if (!subject_close(&running->subject, &found.lost)) {
+        snprintf(result->detail, sizeof result->detail, "%s", found.lost.text);
+        return leave_run(running, record, result);
     }
     const uint64_t unrun = running->subject.final.unrun;
     running->run.unrun = unrun == UINT64_MAX ? 0 : unrun; // a pool that does not count them leaves none
@@ -276,23 +291,28 @@ static int end_run(struct running *running, enum phases_end end, struct record *
         result->verdict.violated = true;
         snprintf(result->verdict.detail, sizeof result->verdict.detail, "the workload gave up");
     }
-    int error = 0;
-    if (end == PHASES_FINISHED)
-        error = record_window(running, record, result, &accounts);
     if (running->run.pool_ops)
         record->jobs_unrun = unrun;
-    int incorrect = judge(running, &lost, &accounts, record, result);
+    int error = 0;
+    if (end == PHASES_FINISHED && (error = record_window(running, record, result, &found.accounts)) != 0)
+        fault_set(fault, error, "no memory for the histograms and accounts");
+    if (!error) {
+        const bool drained = end == PHASES_FINISHED && running->run.unrun == 0;
+        error = judging_judge(&running->subject.judging, drained, record, result, &found.history, fault);
+    }
+    int incorrect = judge(running, &found, record, result);
     if (end == PHASES_FINISHED && !incorrect && record->operations == 0) {
         snprintf(result->detail, sizeof result->detail, "window: not one operation was completed in it");
         incorrect = stuck_run(record, result);
     }
     free_running(running);
-    return error ? fault_set(fault, error, "no memory for the histograms and accounts") : incorrect;
+    return error ? error : incorrect;
 }
 
 int run_execute(const struct run_plan *plan, struct record *record, struct run_result *result, struct fault *fault)
 {
     *result = (struct run_result){0};
+    record->history_scope = history_scope_name(HISTORY_SCOPE_NONE);
     record->clock_cost_ns = clock_facts.cost_ns;
     record->clock_granularity_ns = clock_facts.granularity_ns;
     record->sentinel_before_ns = sentinel_round_trip_ns(plan->topology);
@@ -302,7 +322,7 @@ int run_execute(const struct run_plan *plan, struct record *record, struct run_r
         return error;
     const enum phases_end end = phases_run(running->phases, result->detail, sizeof result->detail, &error, fault);
     if (end == PHASES_STUCK)
-        return stuck_run(record, result);
+        return leave_run(running, record, result);
     if (end == PHASES_FAILED) {
         if (subject_close(&running->subject, NULL))
             free_running(running);
@@ -319,5 +339,6 @@ void run_result_free(struct run_result *result)
     for (unsigned i = 0; i < WORKLOAD_STAGES_MAX; i++)
         free(result->stages[i]);
     free(result->accounts);
+    free(result->witness);
     *result = (struct run_result){0};
 }

@@ -4,6 +4,7 @@
 #define READYQ_RUN_RUN_H
 
 #include "core/fault.h"
+#include "core/history/history.h"
 #include "core/machine/environment.h"
 #include "core/machine/placement.h"
 #include "core/measure/record.h"
@@ -19,6 +20,9 @@ struct run_settings {
     uint64_t dispatch;          // enum run_dispatch: how queue workloads call the queue
     const char *pin;            // placement, as typed
     uint64_t sample_lengths_ns; // how often lengths of queues are read in the window; 0: never
+    uint64_t check;             // enum history_scope: how much of the history is recorded and judged
+    uint64_t check_every;       // HISTORY_SCOPE_SAMPLED: one item in so many
+    uint64_t check_memory_mib;  // for what is recorded; judging it takes as much again
 };
 
 enum run_dispatch { RUN_DISPATCH_VTABLE, RUN_DISPATCH_DIRECT };
@@ -41,7 +45,8 @@ struct run_options {
     // Identification by a sweep, NULL or RECORD_ABSENT when not given.
     const char *plan_hash, *run_id, *arm;
     uint64_t block, order, attempt;
-    bool show_progress; // a live line on stderr
+    bool show_progress;  // a live line on stderr
+    const char *history; // file for the history, or NULL
 };
 
 // A run made ready: options held against traits, threads counted and placed. No thread is started yet.
@@ -55,7 +60,7 @@ struct run_plan {
     unsigned schedulers; // on a pool: of the workload's threads, the first
     unsigned externals;  // on a pool: the others
     int *cpus;           // workload's threads first, then the pool's workers
-    char *texts[8];      // parameter texts and the list of cpus, owned
+    char *texts[8];      // parameter texts, the list of cpus and what is checked, owned
     char cell_id[17];    // hash of everything that the result depends on and that the user chose
 };
 
@@ -79,6 +84,9 @@ struct run_result {
     struct record_account *accounts;
     struct workload_verdict verdict;
     char detail[1600]; // of the verdict, and of what closing the subject and reading the accounts brought to light
+    char *witness;     // operations of the history that show what is wrong, as a timeline; NULL: nothing to show
+    int unwritten;     // negative errno: the history could not be written to its file; `reason` says why
+    struct fault reason;
 };
 
 // Measures. `record` comes described and leaves complete. Returns 0 when the run finished and is correct, 1 when it

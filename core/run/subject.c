@@ -72,7 +72,7 @@ static uint64_t close_queue(struct subject *subject)
 
 static int open_queue(struct subject *subject, struct fault *fault)
 {
-    const struct queue_choice *choice = &subject->plan->options->queue;
+    const struct queue_choice *choice = subject->run->queue_choice;
     const struct queue_ops *ops = choice->entry->ops;
     const struct head_count heads = count_heads(&subject->plan->demand);
     int result = progress_create(&subject->progress, &memory_system, heads.managed, heads.unmanaged);
@@ -95,6 +95,9 @@ static int open_queue(struct subject *subject, struct fault *fault)
         .consumers_max = heads.consumers,
         .node = node_of(subject->plan, heads.first_consumer),
     };
+    const bool direct = subject->plan->options->settings.dispatch == RUN_DISPATCH_DIRECT;
+    subject->run->queue = &subject->queue;
+    subject->run->loops = direct ? ops->loops : &queue_vtable_loops;
     result = queue_open(&subject->queue, choice, &env, fault);
     if (result) {
         subject->queue.memory = NULL;
@@ -105,27 +108,24 @@ static int open_queue(struct subject *subject, struct fault *fault)
 
 static int start_pool(struct subject *subject, struct fault *fault)
 {
-    const struct run_options *options = subject->plan->options;
+    struct workload_run *run = subject->run;
     const struct pool_setup setup = run_plan_pool_setup(subject->plan);
-    return options->pool->ops->start(&subject->pool, &setup, options->pool_config, fault);
+    const int result = run->pool_ops->start(&subject->pool, &setup, subject->plan->options->pool_config, fault);
+    run->pool_traits = &subject->plan->pool_traits;
+    run->pool = subject->pool;
+    return result;
 }
 
 int subject_open(struct subject *subject, const struct run_plan *plan, struct workload_run *run, struct fault *fault)
 {
-    const struct run_options *options = plan->options;
     *subject = (struct subject){.plan = plan, .run = run};
-    if (options->workload->subject == WORKLOAD_ON_POOL) {
-        const int result = start_pool(subject, fault);
-        run->pool_ops = options->pool->ops;
-        run->pool_traits = &plan->pool_traits;
-        run->pool = subject->pool;
+    int result = judging_open(&subject->judging, plan, &run->queue_choice, &run->pool_ops, fault);
+    if (result)
         return result;
-    }
-    const bool direct = options->settings.dispatch == RUN_DISPATCH_DIRECT;
-    run->queue_choice = &options->queue;
-    run->queue = &subject->queue;
-    run->loops = direct ? options->queue.entry->ops->loops : &queue_vtable_loops;
-    return open_queue(subject, fault);
+    result = run->pool_ops ? start_pool(subject, fault) : open_queue(subject, fault);
+    if (result)
+        judging_close(&subject->judging);
+    return result;
 }
 
 // The threads of a queue workload look for work by themselves.
@@ -154,6 +154,7 @@ static int enter_queue(struct workload_thread *self, struct subject *subject)
         return -ENOMEM;
     self->progress = managed ? registered : NULL;
     int result = 0;
+    judging_name_thread(&subject->judging, self);
     if (subject->elements && role->produces)
         result = elements_attach(subject->elements, ELEMENTS_PER_THREAD, node_of(subject->plan, self->index));
     if (!result && role->produces)

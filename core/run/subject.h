@@ -3,12 +3,14 @@
 #ifndef READYQ_RUN_SUBJECT_H
 #define READYQ_RUN_SUBJECT_H
 
+#include "core/run/judging.h"
 #include "core/run/run.h"
 #include "core/sync/elements.h"
 
 struct subject {
     const struct run_plan *plan;
     struct workload_run *run;
+    struct judging judging;       // what stands between, where there is a check; closed by whoever frees the subject
     struct queue queue;           // on a queue; memory is NULL while it is not open
     struct progress *progress;    // on a queue
     struct elements *elements;    // on a queue that takes elements

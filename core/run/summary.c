@@ -43,6 +43,27 @@ static void print_subject(const struct record *record, FILE *out)
     fputc('\n', out);
 }
 
+static void print_history(const struct record *record, FILE *out)
+{
+    if (record->history_operations == RECORD_ABSENT)
+        return;
+    char judged[32], after[32];
+    fprintf(out, "  history     %s", record->history_scope);
+    if (record->history_cut_ns != RECORD_ABSENT) {
+        write_time((double)record->history_cut_ns, after, sizeof after);
+        fprintf(out, " (its memory was full after %s)", after);
+    } else if (record->check_every != RECORD_ABSENT) {
+        fprintf(out, " (1 in %llu)", (unsigned long long)record->check_every);
+    }
+    write_time(record->history_judged_ns, judged, sizeof judged);
+    fprintf(out, ", %llu operations, %s (judged in %s)", (unsigned long long)record->history_operations,
+            record->history_fault, judged);
+    if (record->history_rank_error_max != RECORD_ABSENT)
+        fprintf(out, "; rank error at least %llu at most, %.2f in the mean",
+                (unsigned long long)record->history_rank_error_max, record->history_rank_error_mean);
+    fputc('\n', out);
+}
+
 static bool has_samples(const struct record_stage *stage)
 {
     return stage->histogram && stage->histogram->count > 0;
@@ -171,6 +192,7 @@ void summary_print(const struct record *record, const char *operation, const cha
         write_rate(record->throughput_ops_per_s, rate, sizeof rate);
         fprintf(out, "  throughput  %s operations/s (operation: %s)\n", rate, operation);
     }
+    print_history(record, out);
     print_stages(record, out);
     print_accounts(record, out);
     print_lengths(record, out);

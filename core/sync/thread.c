@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -64,6 +65,12 @@ int thread_join(struct thread *thread)
     pthread_join(thread->handle, NULL);
     thread->started = false;
     return at_load_rlx(&thread->pin_result);
+}
+
+void thread_signal(const struct thread *thread, int signal)
+{
+    if (thread->started)
+        pthread_kill(thread->handle, signal);
 }
 
 void thread_yield(void)

@@ -37,6 +37,9 @@ int thread_start(struct thread *thread, const struct thread_options *options, vo
 // Returns the result of pinning it.
 int thread_join(struct thread *thread);
 
+// Sends it a signal. It was started, and is joined neither before nor meanwhile; one that has ended takes no notice.
+void thread_signal(const struct thread *thread, int signal);
+
 void thread_yield(void);
 
 // One round of waiting for another thread: a few pauses, then the processor is given up, since with more

@@ -15,7 +15,10 @@ from benchlib.errors import Refused
 # Settings that name a plug-in, and may be followed by a dot and one of its parameters: "queue.lock".
 PLUGINS = ("workload", "queue", "pool", "job_queue", "ready_queue")
 # Settings of the run itself: options of `readyq run`.
-OPTIONS = ("warmup", "duration", "stuck", "seed", "dispatch", "pin", "allocator", "sample_lengths")
+OPTIONS = (
+    *("warmup", "duration", "stuck", "seed", "dispatch", "pin", "allocator", "sample_lengths"),
+    *("check", "check_every", "check_memory"),
+)
 # Which readyq to run: its path below the repository's root. No option of it, but a setting all the same.
 PROGRAM = "program"
 MOST_REPEATS = 10_000

@@ -39,6 +39,10 @@ class Program:
         """The columns of each CSV file, in order."""
         return self._told("fields", "--json")
 
+    def listing(self) -> dict[str, list[dict[str, Any]]]:
+        """All plug-ins by kind: queues, workloads, pools; with traits and parameters."""
+        return self._told("list", "--json")
+
     def queues(self) -> dict[str, dict[str, Any]]:
         """What each listed queue promises with its default parameters. One that is not built promises nothing."""
         listed = self._told("list", "--json", "queues")["queues"]

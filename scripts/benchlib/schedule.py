@@ -16,6 +16,11 @@ from benchlib.errors import Refused
 # What a run costs beside its warm-up and window: start, calibration, sentinels, check of all items, end.
 # Measured on a virtual machine with 2 CPUs; it only makes the estimate.
 RUN_OVERHEAD_S = 0.2
+# What judging all that a run did takes, for each second of it. Measured there too.
+JUDGING_SHARE = 0.6
+# What judging a history may take at most, by the memory that the history was given, some 44 thousand operations a MiB:
+# more than ten times what was measured. A run is not ended before.
+JUDGING_S_PER_MIB = 0.2
 
 
 def block_order(seed: int, block: int, tasks: Sequence[Hashable]) -> list[int]:
@@ -45,7 +50,14 @@ def slots(seed: int, repeats: int, tasks: Sequence[Hashable]) -> Iterator[tuple[
 
 def run_seconds(resolved: dict[str, Any]) -> float:
     """How long one run of a cell should take, from what the program resolved."""
-    return (resolved["warmup_ns"] + resolved["duration_ns"]) * 1e-9 + RUN_OVERHEAD_S
+    measured_s = (resolved["warmup_ns"] + resolved["duration_ns"]) * 1e-9
+    judged_s = measured_s * JUDGING_SHARE if resolved.get("check") == "full" else 0.0
+    return measured_s + judged_s + RUN_OVERHEAD_S
+
+
+def judging_seconds(resolved: dict[str, Any]) -> float:
+    """How long a run of the cell may take to judge its history, after its warm-up and window."""
+    return resolved.get("check_memory_mib", 0) * JUDGING_S_PER_MIB
 
 
 def blocks_within(budget_s: float | None, block_s: float, repeats: int) -> int:

@@ -97,7 +97,8 @@ class Sweep:
         started = now()
         command = point.program.command(point.arguments, tags)
         out, err = self.store.output_paths(str(tags["run_id"]))
-        outcome = runner.execute(command, out, err, self.manifest["timeout_s"], interrupt)
+        timeout_s = self.manifest["timeout_s"] + schedule.judging_seconds(point.resolved)
+        outcome = runner.execute(command, out, err, timeout_s, interrupt)
         record = self._record(point, tags | {"started": started}, outcome)
         entry = Entry(
             run_id=record["run_id"],

@@ -12,8 +12,8 @@ from benchlib import params, stats
 from benchlib.errors import Refused, os_reason
 from benchlib.files import read_json
 
-SCHEMA_VERSION = 2  # the program's
-READABLE = (1, 2)
+SCHEMA_VERSION = 3  # the program's
+READABLE = (1, 2, 3)
 THROUGHPUT, LATENCY, HISTOGRAM = "throughput.csv", "latency.csv", "histogram.csv"
 ACCOUNTING = "accounting.csv"  # from version 2 on
 STATES = ("port_ns", "ready_ns", "clean_ns", "check_ns", "other_ns", "sleep_ns")
@@ -27,15 +27,23 @@ SINCE_2 = (
     "queue_length_mean queue_length_max elements_held_mean elements_held_max jobs_unrun"
 ).split()
 
+# And those that version 2 did not have yet.
+SINCE_3 = (
+    "check check_every check_memory_mib history_scope history_fault history_operations history_empties history_cut_ns "
+    "history_rank_error_max history_rank_error_mean history_cost_ns history_judged_ns"
+).split()
+
 # Columns that stay text even where every value looks like a number (a cell_id of digits, a list of one CPU).
 TEXT_COLUMNS = frozenset(
     "plan_hash cell_id run_id arm status exit_reason verdict verdict_detail checks machine commit build compiler "
     "started workload workload_params queue queue_params pool pool_params job_queue job_queue_params ready_queue "
-    "ready_queue_params dispatch optional_ops allocator pin cpus stage thread_kind".split()
+    "ready_queue_params dispatch optional_ops allocator pin cpus check history_scope history_fault stage thread_kind".split()
 )
 PARAMS_SUFFIX = "_params"
 # Texts that differ between runs of one cell.
-NOT_OF_THE_CELL = ("run_id", "status", "exit_reason", "verdict", "verdict_detail", "started", "cpus", "optional_ops")
+NOT_OF_THE_CELL = (
+    "run_id status exit_reason verdict verdict_detail checks started cpus optional_ops history_scope history_fault"
+).split()
 
 
 @dataclass(frozen=True)
@@ -59,7 +67,7 @@ def load(folder: Path | str) -> Results:
     if not folder.is_dir():
         raise Refused(f"{folder}: no such result folder")
     tables = [expand_params(read_csv(folder / name)) for name in (THROUGHPUT, LATENCY, HISTOGRAM)]
-    lacking = [name for name in SINCE_2 if name not in tables[0].columns]
+    lacking = [name for name in (*SINCE_2, *SINCE_3) if name not in tables[0].columns]
     tables[0] = tables[0].reindex(columns=[*tables[0].columns, *lacking])
     kept = folder / ACCOUNTING
     none = pandas.DataFrame(columns=list(ACCOUNTING_COLUMNS))
@@ -90,7 +98,7 @@ def read_csv(path: Path) -> pandas.DataFrame:
     other = set(table["schema_version"].dropna()) - {str(version) for version in READABLE}
     if other or table["schema_version"].isna().any():
         found = ", ".join(sorted(other)) or "nothing"
-        known = " and ".join(str(version) for version in READABLE)
+        known = f"{', '.join(map(str, READABLE[:-1]))} and {READABLE[-1]}"
         raise Refused(f"{path}: has schema version {found}, but these scripts read versions {known}")
     for name in table.columns.difference(list(TEXT_COLUMNS)):
         try:

@@ -93,19 +93,32 @@ static inline int base_enqueue(void *queue, void *handle, uintptr_t item)
     return base_put(queue, item, false);
 }
 
-static inline int base_dequeue(void *queue, void *handle, uintptr_t *item)
+// The first element, taken out; NULL: there is none. The lock is held.
+static inline struct base_element *base_unlink(struct base *q)
 {
-    (void)handle;
-    struct base *q = queue;
-    struct lock_node node;
-    lock_acquire(&q->lock, &node);
     struct base_element *e = q->first;
     if (e) {
         q->first = e->next;
         if (!q->first)
             q->end = &q->first;
     }
+    return e;
+}
+
+static inline struct base_element *base_take(struct base *q)
+{
+    struct lock_node node;
+    lock_acquire(&q->lock, &node);
+    struct base_element *e = base_unlink(q);
     lock_release(&q->lock, &node);
+    return e;
+}
+
+static inline int base_dequeue(void *queue, void *handle, uintptr_t *item)
+{
+    (void)handle;
+    struct base *q = queue;
+    struct base_element *e = base_take(q);
     if (!e)
         return QUEUE_EMPTY;
     *item = e->item;

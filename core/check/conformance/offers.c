@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Conformance of what surrounds enqueue and dequeue: preparation, want of memory, re-use, notification, garbage, length.
+// Conformance of what surrounds enqueue and dequeue: preparation, want of memory, re-use, notification, garbage,
+// length.
 #include <string.h>
 
+#include "core/check/conformance/hands.h"
 #include "core/queue_loops.h"
-#include "tests/conformance/hands.h"
 
 static struct hands hands;
 
@@ -28,7 +29,7 @@ static void prepare_all(void *argument)
 static int use_prepared(struct suite *suite, struct preparer *preparer)
 {
     const uint64_t taken = at_load_rlx(&suite->env.taken), allocations = at_load_rlx(&suite->env.allocations);
-    test_env_allow(&suite->env, 0);
+    check_env_allow(&suite->env, 0);
     int error = 0;
     for (unsigned i = 0; i < PREPARED_MOST && !error; i++) {
         const uintptr_t item = item_make(0, hands.sequence[0]);
@@ -42,7 +43,7 @@ static int use_prepared(struct suite *suite, struct preparer *preparer)
         else
             queue_discard(&suite->queue, preparer->elements[i]);
     }
-    test_env_allow(&suite->env, -1);
+    check_env_allow(&suite->env, -1);
     if (!error && (at_load_rlx(&suite->env.taken) != taken || at_load_rlx(&suite->env.allocations) != allocations))
         error = suite_fail(suite, "enqueue_prepared took memory");
     return error;
@@ -56,8 +57,9 @@ int check_prepared(struct suite *suite)
     for (unsigned round = 0; round < 20 && !error; round++) {
         struct preparer preparer = {.suite = suite};
         const struct thread_options options = {.name = "preparer", .cpu = -1};
-        if (thread_start(&preparer.thread, &options, prepare_all, &preparer) != 0)
-            error = suite_fail(suite, "no thread to be had");
+        error = thread_start(&preparer.thread, &options, prepare_all, &preparer);
+        if (error)
+            error = suite_refuse(suite, error, fault_no_thread(error));
         thread_join(&preparer.thread);
         if (!error && preparer.error)
             error = suite_fail(suite, "prepare answered %d", preparer.error);
@@ -76,8 +78,8 @@ static int open_without_memory(struct suite *suite)
     struct queue_client client = {0};
     int error = -ENOMEM;
     for (int64_t allowed = 1; error != 0; allowed++) {
-        test_env_init(&suite->env, suite->ops, suite->progress);
-        test_env_allow(&suite->env, allowed);
+        check_env_init(&suite->env, suite->ops, suite->progress);
+        check_env_allow(&suite->env, allowed);
         ignored.text[0] = '\0';
         error = queue_open(&suite->queue, suite->choice, &suite->env.env, &ignored);
         if (error == 0) {
@@ -88,7 +90,7 @@ static int open_without_memory(struct suite *suite)
         if (error != 0 && error != -ENOMEM)
             return suite_fail(suite, "with %lld allocations it failed with %d in place of -ENOMEM",
                               (long long)allowed - 1, error);
-        if (test_env_fini(&suite->env, suite->fault) != 0)
+        if (check_env_fini(&suite->env, suite->fault) != 0)
             return -EINVAL;
     }
     return 0;
@@ -102,7 +104,7 @@ static int run_without_memory(struct suite *suite)
     for (unsigned i = 0; i < half; i++)
         if (hands_put(&hands, 0, false) != 0)
             return -EINVAL;
-    test_env_allow(&suite->env, 0);
+    check_env_allow(&suite->env, 0);
     for (unsigned i = 0; i < 16; i++) {
         const uintptr_t item = item_make(0, hands.sequence[0]);
         const int result = queue_enqueue(&hands.producers[0], item);
@@ -129,7 +131,7 @@ int check_no_memory(struct suite *suite)
     if (error)
         return error;
     error = run_without_memory(suite);
-    test_env_allow(&suite->env, -1);
+    check_env_allow(&suite->env, -1);
     return hands_close(&hands, error);
 }
 
@@ -171,7 +173,7 @@ int check_reuse(struct suite *suite)
         return suite_fail(suite, "no memory for the test");
     int error = 0;
     for (unsigned round = 0; round < 5 && !error; round++) {
-        test_env_init(&suite->env, ops, suite->progress);
+        check_env_init(&suite->env, ops, suite->progress);
         error = ops->init(memory, &suite->env.env, suite->choice->config);
         if (error) {
             suite_fail(suite, "init answered %d", error);
@@ -179,7 +181,7 @@ int check_reuse(struct suite *suite)
         }
         error = use_and_leave(suite, memory, producer, consumer);
         ops->fini(memory);
-        const int closed = test_env_fini(&suite->env, suite->fault);
+        const int closed = check_env_fini(&suite->env, suite->fault);
         error = error ? error : closed;
     }
     if (!guarded_free(producer, ops->handle_size))
@@ -191,7 +193,8 @@ int check_reuse(struct suite *suite)
     return error;
 }
 
-// Brings the consumer to where it may sleep. The inspection is emulated if need be; it keeps no item, as none is inside.
+// Brings the consumer to where it may sleep. The inspection is emulated if need be; it keeps no item, as none is
+// inside.
 static int settle(struct suite *suite, enum queue_clean_state *state)
 {
     uint64_t progress;
@@ -209,7 +212,7 @@ static int settle(struct suite *suite, enum queue_clean_state *state)
 static int notify_round(struct suite *suite, bool prepared)
 {
     enum queue_clean_state state;
-    for (uint64_t burst = random_next(&suite->random) % 6; burst > 0; burst--)
+    for (uint64_t burst = suite_random(&suite->random) % 6; burst > 0; burst--)
         if (hands_put(&hands, 0, prepared) != 0)
             return -EINVAL;
     hands_rest(&hands);
@@ -228,7 +231,8 @@ static int run_notify(struct suite *suite, enum queue_thread_kind kind)
     int error = hands_open(&hands, suite, kind, 1);
     if (error)
         return error;
-    for (unsigned round = 0; round < 500 && !error; round++)
+    const unsigned rounds = suite_rounds(suite, 2500);
+    for (unsigned round = 0; round < rounds && !error; round++)
         error = notify_round(suite, round % 2);
     if (!error)
         error = hands_drain(&hands);

@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // A queue's environment that trusts nobody: it counts what is taken and given back, puts canaries around all
 // memory, poisons dead elements, fails on command, and notices a queue that calls malloc by itself.
-#ifndef READYQ_TESTS_CONFORMANCE_ENV_H
-#define READYQ_TESTS_CONFORMANCE_ENV_H
+#ifndef READYQ_CHECK_CONFORMANCE_ENV_H
+#define READYQ_CHECK_CONFORMANCE_ENV_H
 
+#include "core/check/conformance/trap.h"
 #include "core/fault.h"
 #include "core/queue_client.h"
 #include "core/sync/atomic.h"
 
 #define QUARANTINE_SLOTS 512u
+// Handles a side that a queue of it is told to expect.
+#define CHECK_ENV_SIDE_MAX 40u
 
-struct test_env {
+struct check_env {
     struct queue_env env; // what the queue gets; `context` is the struct itself
+    struct trap trap;
     size_t element_size;
     _Atomic int64_t blocks;          // allocated and not freed
     _Atomic int64_t elements;        // taken and not given back
@@ -28,21 +32,21 @@ struct test_env {
 };
 
 // An environment for queues with these ops. `progress` may be NULL.
-void test_env_init(struct test_env *env, const struct queue_ops *ops, struct progress *progress);
+void check_env_init(struct check_env *env, const struct queue_ops *ops, struct progress *progress);
 
 // 0, or -EINVAL and a sentence: something was not given back, or something that is not the queue's was written.
 // Every queue of it is closed.
-int test_env_fini(struct test_env *env, struct fault *fault);
+int check_env_fini(struct check_env *env, struct fault *fault);
 
 // 0, or -EINVAL and the first violation so far.
-int test_env_check(struct test_env *env, struct fault *fault);
+int check_env_check(struct check_env *env, struct fault *fault);
 
 // Fails every allocation and element after `count` more; negative: never.
-void test_env_allow(struct test_env *env, int64_t count);
+void check_env_allow(struct check_env *env, int64_t count);
 
-// Between the two, the calling thread is in a queue: calls of malloc and its family count as violations, unless
-// they come through the environment.
-void trap_begin(struct test_env *env);
+// Between the two, the calling thread is in a queue: calls of malloc and its family (as far as trap.h sees them) count
+// as violations, unless they come through the environment.
+void trap_begin(struct check_env *env);
 void trap_end(void);
 
 // Memory with canaries on both sides, filled with `fill`; checked when freed.

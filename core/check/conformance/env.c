@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/conformance/env.h"
+#include "core/check/conformance/env.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -23,12 +23,12 @@ struct guard {
 struct element_guard {
     _Atomic uint32_t state;
     uint32_t size;
-    struct test_env *env;
+    struct check_env *env;
 };
 
-static void violation(struct test_env *env, const char *format, ...)
+static void violation(struct check_env *env, const char *format, ...)
 {
-    if (at_xchg_ar(&env->violated, 1, AT(test_env_violate, test_env_violate)) != 0)
+    if (at_xchg_ar(&env->violated, 1, AT(check_env_violate, check_env_violate, check_env_look)) != 0)
         return;
     va_list arguments;
     va_start(arguments, format);
@@ -71,68 +71,23 @@ bool guarded_free(void *memory, size_t size)
     return intact;
 }
 
-// The trap for malloc: who links the suite links it with --wrap for these functions.
-// Volatile: compilers know that malloc does not look at it.
-static _Thread_local struct test_env *volatile trapped;
-
-void trap_begin(struct test_env *env)
+static void spring(struct trap *trap, const char *function)
 {
-    trapped = env;
+    struct check_env *env = (struct check_env *)((char *)trap - offsetof(struct check_env, trap));
+    violation(env, "it called %s by itself", function);
+}
+
+void trap_begin(struct check_env *env)
+{
+    trap_set(&env->trap);
 }
 
 void trap_end(void)
 {
-    trapped = NULL;
+    trap_set(NULL);
 }
 
-static void spring(const char *function)
-{
-    if (trapped)
-        violation(trapped, "it called %s by itself", function);
-}
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-void *__real_aligned_alloc(size_t align, size_t size);
-int __real_posix_memalign(void **memory, size_t align, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
-void *__wrap_aligned_alloc(size_t align, size_t size);
-int __wrap_posix_memalign(void **memory, size_t align, size_t size);
-
-void *__wrap_malloc(size_t size)
-{
-    spring("malloc");
-    return __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    spring("calloc");
-    return __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    spring("realloc");
-    return __real_realloc(memory, size);
-}
-
-void *__wrap_aligned_alloc(size_t align, size_t size)
-{
-    spring("aligned_alloc");
-    return __real_aligned_alloc(align, size);
-}
-
-int __wrap_posix_memalign(void **memory, size_t align, size_t size)
-{
-    spring("posix_memalign");
-    return __real_posix_memalign(memory, align, size);
-}
-
-static bool may_allocate(struct test_env *env)
+static bool may_allocate(struct check_env *env)
 {
     if (at_load_rlx(&env->allowed) < 0)
         return true;
@@ -142,11 +97,11 @@ static bool may_allocate(struct test_env *env)
 // The callbacks disarm the trap while they run.
 static void *env_alloc(void *context, size_t size, size_t align, int node)
 {
-    struct test_env *env = context, *armed = trapped;
+    struct check_env *env = context;
+    struct trap *armed = trap_set(NULL);
     (void)node;
-    trapped = NULL;
     void *memory = may_allocate(env) ? guarded_alloc(size, align, 0) : NULL;
-    trapped = armed;
+    trap_set(armed);
     if (memory) {
         at_add_rlx(&env->blocks, 1);
         at_add_rlx(&env->allocations, 1);
@@ -156,7 +111,7 @@ static void *env_alloc(void *context, size_t size, size_t align, int node)
 
 static void env_free(void *context, void *memory, size_t size, int node)
 {
-    struct test_env *env = context;
+    struct check_env *env = context;
     (void)node;
     if (!guarded_free(memory, size))
         violation(env, "a block of %zu bytes was freed with another size, or written beyond its ends", size);
@@ -165,11 +120,11 @@ static void env_free(void *context, void *memory, size_t size, int node)
 
 static void *env_take(void *context)
 {
-    struct test_env *env = context, *armed = trapped;
-    trapped = NULL;
+    struct check_env *env = context;
+    struct trap *armed = trap_set(NULL);
     const size_t size = env->element_size;
     struct element_guard *guard = may_allocate(env) ? malloc(sizeof *guard + size + CANARY_BYTES) : NULL;
-    trapped = armed;
+    trap_set(armed);
     if (!guard)
         return NULL;
     at_init(&guard->state, ELEMENT_LIVE);
@@ -183,7 +138,7 @@ static void *env_take(void *context)
     return element;
 }
 
-static void free_element(struct test_env *env, struct element_guard *guard)
+static void free_element(struct check_env *env, struct element_guard *guard)
 {
     if (guard && !is_filled((unsigned char *)(guard + 1), guard->size, POISON))
         violation(env, "it wrote to an element after giving it back");
@@ -192,7 +147,7 @@ static void free_element(struct test_env *env, struct element_guard *guard)
 
 // Dead elements are kept for a while to see whether somebody still writes to them. Not under sanitizers, which see
 // more, and from which the exchange would hide missing synchronisation.
-static void bury(struct test_env *env, struct element_guard *guard)
+static void bury(struct check_env *env, struct element_guard *guard)
 {
 #ifdef READYQ_SANITIZED
     (void)free_element;
@@ -200,15 +155,16 @@ static void bury(struct test_env *env, struct element_guard *guard)
     free(guard);
 #else
     const uint32_t slot = at_add_rlx(&env->quarantine_next, 1) % QUARANTINE_SLOTS;
-    free_element(env, at_xchg_ar(&env->quarantine[slot], guard, AT(test_env_bury, test_env_bury)));
+    free_element(env, at_xchg_ar(&env->quarantine[slot], guard, AT(check_env_bury, check_env_bury)));
 #endif
 }
 
 static void env_give(void *context, void *element)
 {
-    struct test_env *env = context;
+    struct check_env *env = context;
     struct element_guard *guard = (struct element_guard *)element - 1;
-    if (guard->env != env || at_xchg_ar(&guard->state, ELEMENT_DEAD, AT(test_env_give, test_env_give)) != ELEMENT_LIVE)
+    if (guard->env != env ||
+        at_xchg_ar(&guard->state, ELEMENT_DEAD, AT(check_env_give, check_env_give)) != ELEMENT_LIVE)
         violation(env, "it gave back an element that it did not hold");
     if (!is_filled((unsigned char *)element + guard->size, CANARY_BYTES, CANARY))
         violation(env, "it wrote beyond the end of an element");
@@ -220,15 +176,16 @@ static void env_give(void *context, void *element)
 
 static void env_notify(void *argument)
 {
-    struct test_env *env = argument;
+    struct check_env *env = argument;
     at_add_rlx(&env->notified, 1);
     if (env->pass_on)
         env->pass_on(env->pass_on_argument);
 }
 
-void test_env_init(struct test_env *env, const struct queue_ops *ops, struct progress *progress)
+void check_env_init(struct check_env *env, const struct queue_ops *ops, struct progress *progress)
 {
     memset(env, 0, sizeof *env);
+    env->trap.sprung = spring;
     env->element_size = ops->element_size;
     at_init(&env->allowed, -1);
     env->env = (struct queue_env){
@@ -240,30 +197,30 @@ void test_env_init(struct test_env *env, const struct queue_ops *ops, struct pro
         .notify = env_notify,
         .notify_argument = env,
         .progress = progress,
-        .producers_max = 16,
-        .consumers_max = 16,
+        .producers_max = CHECK_ENV_SIDE_MAX,
+        .consumers_max = CHECK_ENV_SIDE_MAX,
         .node = -1,
     };
 }
 
-void test_env_allow(struct test_env *env, int64_t count)
+void check_env_allow(struct check_env *env, int64_t count)
 {
     at_store_rlx(&env->allowed, count);
 }
 
-int test_env_check(struct test_env *env, struct fault *fault)
+int check_env_check(struct check_env *env, struct fault *fault)
 {
-    if (at_load_acq(&env->violated, AT(test_env_look, test_env_violate)))
+    if (at_load_acq(&env->violated, AT(check_env_look, check_env_violate)))
         return fault_set(fault, -EINVAL, "%s", env->violation);
     return 0;
 }
 
-int test_env_fini(struct test_env *env, struct fault *fault)
+int check_env_fini(struct check_env *env, struct fault *fault)
 {
     for (unsigned slot = 0; slot < QUARANTINE_SLOTS; slot++)
         free_element(env, at_load_rlx(&env->quarantine[slot]));
     const long long blocks = at_load_rlx(&env->blocks), elements = at_load_rlx(&env->elements);
-    int result = test_env_check(env, fault);
+    int result = check_env_check(env, fault);
     if (blocks != 0)
         result = fault_set(fault, -EINVAL, "%lld blocks of memory were not given back", blocks);
     if (elements != 0)

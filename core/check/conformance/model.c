@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Conformance by one thread: random operations and the limits of capacity, against the model.
+#include "core/check/conformance/hands.h"
 #include "core/queue_loops.h"
-#include "tests/conformance/hands.h"
 
 static int random_step(struct hands *hands, unsigned fill_percent)
 {
     struct suite *suite = hands->suite;
-    const uint64_t random = random_next(&suite->random);
+    const uint64_t random = suite_random(&suite->random);
     const bool full = hands->model.count + 1 >= MODEL_MOST;
     uint64_t progress;
     if (random % 50 == 0 && suite->ops->clean)
@@ -31,7 +31,8 @@ static int run_model(struct suite *suite, enum queue_thread_kind kind)
     int error = hands_open(&hands, suite, kind, 3);
     if (error)
         return error;
-    for (unsigned step = 0; step < SCALE(40000) && !error; step++) {
+    const unsigned steps = suite_rounds(suite, 40000);
+    for (unsigned step = 0; step < steps && !error; step++) {
         trap_begin(&suite->env);
         error = random_step(&hands, (step / 500) % 2 ? 25 : 75);
         trap_end();

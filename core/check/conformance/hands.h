@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // One thread with several handles on a queue, beside a model of what must be inside. So at each step it is known what
 // the queue must answer.
-#ifndef READYQ_TESTS_CONFORMANCE_HANDS_H
-#define READYQ_TESTS_CONFORMANCE_HANDS_H
+#ifndef READYQ_CHECK_CONFORMANCE_HANDS_H
+#define READYQ_CHECK_CONFORMANCE_HANDS_H
 
-#include "tests/conformance/parts.h"
+#include "core/check/conformance/parts.h"
 
 #define MODEL_MOST 4096u
 #define HANDS_MOST 3u

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/conformance/hands.h"
+#include "core/check/conformance/hands.h"
 
 #include <string.h>
 
@@ -36,7 +36,7 @@ int hands_attach(struct hands *hands, struct suite *suite, enum queue_thread_kin
 
 void hands_rest(struct hands *hands)
 {
-    suite_beat();
+    watchdog_beat();
     if (hands->kind == QUEUE_MANAGED)
         progress_update(hands->place);
 }

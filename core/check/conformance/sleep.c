@@ -4,9 +4,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/check/conformance/parts.h"
 #include "core/queue_loops.h"
 #include "core/sync/event.h"
-#include "tests/conformance/parts.h"
 
 #define SLEEP_PRODUCERS 3u
 #define BURST_MOST 24u
@@ -53,10 +53,10 @@ static void free_mail(struct dormitory *dormitory)
 // Waits until all that this producer has enqueued was received, or only for a moment.
 static void pause_after_burst(struct actor *self, struct dormitory *dormitory, uint64_t enqueued)
 {
-    const unsigned choice = (unsigned)(random_next(&self->random) % 8);
+    const unsigned choice = (unsigned)(suite_random(&self->random) % 8);
     const struct timespec nap = {.tv_nsec = 1000 + (long)(self->random % 60000)};
     if (choice < 5) {
-        while (at_load_acq(&dormitory->received[self->index], AT(test_sleep_await, test_sleep_received)) < enqueued &&
+        while (at_load_acq(&dormitory->received[self->index], AT(check_sleep_await, check_sleep_received)) < enqueued &&
                !suite_failed(self->suite))
             actor_yield(self);
     } else if (choice < 7) {
@@ -77,7 +77,7 @@ static void produce_in_bursts(struct actor *self)
     if (queue_client_attach(&client, &suite->queue, QUEUE_PRODUCER, self->kind) != 0)
         suite_fail(suite, "attach failed");
     for (unsigned burst = 0; burst < dormitory->bursts && !suite_failed(suite); burst++) {
-        for (uint64_t left = 1 + random_next(&self->random) % BURST_MOST; left > 0 && !suite_failed(suite);) {
+        for (uint64_t left = 1 + suite_random(&self->random) % BURST_MOST; left > 0 && !suite_failed(suite);) {
             const int result = queue_enqueue(&client, item_make(self->index, sequence));
             if (result == QUEUE_OK) {
                 queue_notify(&suite->queue);
@@ -95,13 +95,13 @@ static void produce_in_bursts(struct actor *self)
     }
     dormitory->enqueued[self->index] = sequence;
     queue_client_detach(&client, &suite->queue);
-    at_sub_ar(&dormitory->awake, 1, AT(test_sleep_leave, test_sleep_left));
+    at_sub_ar(&dormitory->awake, 1, AT(check_sleep_leave, check_sleep_left));
     event_set(&dormitory->event);
 }
 
 static bool all_received(struct dormitory *dormitory)
 {
-    if (at_load_acq(&dormitory->awake, AT(test_sleep_left, test_sleep_leave)) != 0)
+    if (at_load_acq(&dormitory->awake, AT(check_sleep_left, check_sleep_leave)) != 0)
         return false;
     for (unsigned i = 0; i < dormitory->producers; i++)
         if (at_load_rlx(&dormitory->received[i]) < dormitory->enqueued[i])
@@ -117,7 +117,7 @@ static void note(struct suite *suite, struct dormitory *dormitory, uintptr_t ite
         suite_fail(suite, "item %#llx was never enqueued", (unsigned long long)item);
     else
         at_store_rel(&dormitory->received[producer], at_load_rlx(&dormitory->received[producer]) + 1,
-                     AT(test_sleep_received, test_sleep_await));
+                     AT(check_sleep_received, check_sleep_await));
 }
 
 // One round of a worker with nothing to do: cleans, looks once more with its event reset, frees what it kept when
@@ -162,7 +162,7 @@ static void consume_and_sleep(struct actor *self)
         const int result = queue_dequeue(&client, &item);
         if (result == QUEUE_OK) {
             note(suite, dormitory, item);
-            suite_beat();
+            watchdog_beat();
             queue_take_garbage(&client, &kept);
             hand_over(dormitory, &kept);
         } else if (result == QUEUE_EMPTY) {
@@ -191,7 +191,7 @@ static void cast(struct suite *suite, struct dormitory *dormitory)
 
 static int run_dormitory(struct suite *suite, struct dormitory *dormitory)
 {
-    test_env_init(&suite->env, suite->ops, dormitory->domain ? suite->progress : NULL);
+    check_env_init(&suite->env, suite->ops, dormitory->domain ? suite->progress : NULL);
     suite->env.pass_on = set_event;
     suite->env.pass_on_argument = &dormitory->event;
     int error = queue_open(&suite->queue, suite->choice, &suite->env.env, suite->fault);
@@ -200,9 +200,9 @@ static int run_dormitory(struct suite *suite, struct dormitory *dormitory)
     event_init(&dormitory->event);
     lock_init(&dormitory->mail_lock, LOCK_MUTEX);
     at_init(&dormitory->awake, dormitory->producers);
-    dormitory->bursts = SCALE(300u);
+    dormitory->bursts = suite_rounds(suite, suite->stalls ? 60 : 300);
     if (item_log_init(&dormitory->log, dormitory->producers) != 0)
-        error = suite_fail(suite, "no memory for the log");
+        error = suite_refuse(suite, -ENOMEM, "no memory for the log");
     cast(suite, dormitory);
     if (!error)
         error = actors_run(dormitory->actors, dormitory->producers + 1);
@@ -227,9 +227,11 @@ int check_sleep(struct suite *suite)
         dormitory.defer = kinds & 4;
         dormitory.producers = kinds & 8 ? suite_producers(suite, SLEEP_PRODUCERS) : 1;
         dormitory.domain = true;
+        suite->stalls = kinds % 5 == 3;
         if (!dormitory.defer || suite->ops->defer_garbage)
             error = run_dormitory(suite, &dormitory);
     }
+    suite->stalls = false;
     for (unsigned defer = 0; defer < 2 && !error; defer++) {
         memset(&dormitory, 0, sizeof dormitory);
         dormitory.defer = defer;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Conformance of the timed loops: those with direct calls must do what those through the vtable do.
+#include "core/check/conformance/hands.h"
 #include "core/queue_loops.h"
-#include "tests/conformance/hands.h"
 
 #define LOOP_MOST 100u
 
@@ -47,7 +47,7 @@ static int run_loops(struct suite *suite, struct hands *hands, const struct queu
 {
     struct item_log log;
     if (item_log_init(&log, 1) != 0)
-        return suite_fail(suite, "no memory for the log");
+        return suite_refuse(suite, -ENOMEM, "no memory for the log");
     struct loop_pair pair = {.loops = loops, .most = LOOP_MOST};
     if (suite->traits->capacity && suite->traits->capacity < LOOP_MOST)
         pair.most = (unsigned)suite->traits->capacity;
