@@ -1,0 +1,142 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Torture: the same runs for the same seed, nobody left out, and a failure that tells how to see it again."""
+
+import json
+import re
+import shlex
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from benchlib import torture
+
+ROOT = Path(__file__).resolve().parents[1]
+SCRIPT = ROOT / "scripts" / "torture"
+
+
+@pytest.fixture(scope="session")
+def listing(readyq: Path) -> dict[str, list[dict[str, Any]]]:
+    done = subprocess.run([readyq, "list", "--json"], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="session")
+def readyq_broken(readyq: Path) -> Path:
+    return readyq.parent / "tests" / "readyq_broken"
+
+
+def call(program: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [SCRIPT, "--program", program, *words], capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def everything(words: list[str]) -> bool:
+    return True
+
+
+def subject_and_load(words: list[str]) -> tuple[str, str]:
+    named = dict(zip(words[::2], words[1::2], strict=True))
+    subject = named.get("--queue") or named["--pool"]
+    return subject.partition(":")[0], named["--workload"].partition(":")[0]
+
+
+def test_a_round_leaves_nobody_out(listing: dict[str, list[dict[str, Any]]]) -> None:
+    deck = torture.Deck(listing, everything)
+    first, second = (
+        [subject_and_load(deck.case(5, number).words) for number in numbers]
+        for numbers in (range(1, deck.round_size + 1), range(deck.round_size + 1, 2 * deck.round_size + 1))
+    )
+    assert len(set(first)) == deck.round_size
+    assert sorted(first) == sorted(second)
+    assert first != second, "each round is shuffled anew"
+    queues = {queue["name"] for queue in listing["queues"] if queue["built"] and not queue["traits"]["baseline"]}
+    assert queues <= {subject for subject, _ in first}
+    assert {load for _, load in first} == {load["name"] for load in listing["workloads"]}
+
+
+def test_a_seed_gives_the_same_runs_in_any_order(listing: dict[str, list[dict[str, Any]]]) -> None:
+    deck = torture.Deck(listing, everything)
+    forwards = [deck.case(7, number).words for number in range(1, 41)]
+    backwards = [torture.Deck(listing, everything).case(7, number).words for number in range(40, 0, -1)]
+    assert forwards == backwards[::-1]
+    assert forwards != [deck.case(8, number).words for number in range(1, 41)]
+    assert len({tuple(words) for words in forwards}) == 40
+
+
+def test_what_the_program_refuses_is_drawn_again(listing: dict[str, list[dict[str, Any]]]) -> None:
+    def small(words: list[str]) -> bool:
+        return not re.search(r"=(300|1000)\b", " ".join(words))
+
+    drawn = [torture.Deck(listing, everything).case(1, number).words for number in range(1, 60)]
+    assert not all(map(small, drawn)), "there was nothing to refuse"
+    assert all(small(torture.Deck(listing, small).case(1, number).words) for number in range(1, 60))
+
+
+def test_a_subject_that_can_not_bear_a_load_is_not_dealt(listing: dict[str, list[dict[str, Any]]]) -> None:
+    def no_pairs(words: list[str]) -> bool:
+        return not any(word.startswith("pairs") for word in words)
+
+    deck = torture.Deck(listing, no_pairs)
+    assert deck.round_size < torture.Deck(listing, everything).round_size
+    assert all(no_pairs(deck.case(2, number).words) for number in range(1, 2 * deck.round_size))
+
+
+def test_good_queues_and_pools_survive(readyq: Path) -> None:
+    done = call(readyq, "--runs", "6", "--seed", "11")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"6 of 6 runs correct; histories: .*full; \d{3,} operations judged", done.stdout), done.stdout
+
+
+def test_the_commands_can_be_seen_and_one_run_again(readyq: Path) -> None:
+    listed = call(readyq, "--list", "--runs", "5", "--seed", "3").stdout.splitlines()
+    only = call(readyq, "--list", "--only", "4", "--seed", "3").stdout.splitlines()
+    assert len(listed) == 5 and only == [listed[3]]
+    done = subprocess.run([*shlex.split(listed[0])], capture_output=True, text=True, check=False)
+    assert json.loads(done.stdout)["history_scope"] == "full"
+
+
+def test_a_broken_queue_is_caught_and_told(readyq_broken: Path, tmp_path: Path) -> None:
+    listed = call(readyq_broken, "--list", "--runs", "80").stdout.splitlines()
+    number = next(n for n, line in enumerate(listed, 1) if re.search(r"--queue broken_duplicates\b.*--seed", line))
+    done = call(readyq_broken, "--only", str(number), "--keep", str(tmp_path / "kept"))
+    assert done.returncode == 1
+    assert f"run {number} FAILED: incorrect" in done.stderr
+    assert f"--seed 1 --only {number}" in done.stderr, "how to see it again"
+    assert "--queue broken_duplicates" in done.stderr
+    assert "0 of 1 runs correct" in done.stdout
+    assert {path.suffix for path in (tmp_path / "kept").iterdir()} >= {".json", ".err", ".history"}
+
+
+def test_ctrl_c_ends_it_in_order(readyq: Path) -> None:
+    with subprocess.Popen(
+        [SCRIPT, "--program", readyq, "--runs", "5000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        time.sleep(2)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "runs correct" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--runs", "0"), "between 1 and 1000000"),
+        (("--runs", "many"), "no whole number"),
+        (("--seed", "-1"), "no whole number"),
+        (("--only", "0"), "between 1 and 1000000"),
+        (("--keep", "/dev/null/x"), "cannot make the folder"),
+        (("--program", "/nowhere"), "no program at"),
+        (("--speed", "1"), "unrecognized arguments"),
+    ],
+)
+def test_bad_words_are_refused(readyq: Path, words: tuple[str, ...], sentence: str) -> None:
+    done = call(readyq, *words)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
