@@ -42,6 +42,7 @@ static inline uint32_t made_thread(struct made_history *made, const char *name, 
     thread->rank = rank;
     thread->events = made->events[number];
     made->history.schedulers += strcmp(name, "scheduler") == 0;
+    made->history.workers += strcmp(name, "worker") == 0;
     return number;
 }
 

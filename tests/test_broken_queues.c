@@ -28,7 +28,7 @@ struct rejection {
 
 static const struct rejection rejections[] = {
     {"broken_loses", "model", "out of order, ahead of 1 others (or they are lost)"},
-    {"broken_loses", "loops", "stopped early with 1"},
+    {"broken_loses", "loops", "stopped early with EMPTY"},
     {"broken_loses", "capacity", "lost"},
     {"broken_loses", "delivery", "lost"},
     {"broken_loses", "churn", "lost"},
@@ -43,7 +43,7 @@ static const struct rejection rejections[] = {
     {"broken_reorders", "model", "out of order, ahead of"},
     {"broken_reorders", "delivery", "out of order"},
     {"broken_hides", "model", "answered EMPTY with"},
-    {"broken_hides", "loops", "stopped early with 1"},
+    {"broken_hides", "loops", "stopped early with EMPTY"},
     {"broken_hides", "delivery", "answered EMPTY"},
     {"broken_sticks", "model", STUCK},
     {"broken_sticks", "delivery", STUCK},
@@ -58,7 +58,7 @@ static const struct rejection rejections[] = {
     {"broken_overruns", "reuse", "beyond its own memory"},
     {"broken_crashes", "model", CRASHED},
     {"broken_miscounts", "length", "its length is"},
-    {"broken_hoards", "prepared", "enqueue answered -12"},
+    {"broken_hoards", "prepared", "enqueue answered ENOMEM"},
     {"broken_pretends", "no_memory", "(or they are lost)"},
     {"broken_mallocs", "delivery", "called malloc"},
     {"broken_mallocs", "history", "called malloc"},
@@ -77,7 +77,7 @@ static const struct rejection rejections[] = {
     {"broken_duplicates", "history", "came out twice"},
     {"broken_reorders", "history", "was overtaken"},
     {"broken_overfills", "history", "items were inside at once"},
-    {"broken_hides", "history", "never came out"},
+    {"broken_hides", "history", "was told EMPTY at"},
 };
 
 #define REJECTIONS (sizeof rejections / sizeof rejections[0])

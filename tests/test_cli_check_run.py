@@ -6,7 +6,9 @@ import csv
 import json
 import os
 import pty
+import signal
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +157,7 @@ def test_the_summary_says_what_was_judged(readyq: Path) -> None:
     words = ["--workload", "pairs", "--queue", "mutex_list", *SHORT]
     done = ask(readyq, *words, *FULL)
     operations = record_of(done.stdout)["history_operations"]
-    assert f"\n  history     full, {operations} operations, ok (judged in " in done.stderr
+    assert f"\n  history     full, {operations} operations, ok (recorded at " in done.stderr
     assert "\n  history     sampled (1 in 8), " in ask(readyq, *words, *SAMPLED).stderr
     assert "history" not in ask(readyq, *words).stderr
     assert ask(readyq, *words, *FULL, "--quiet").stderr == ""
@@ -208,9 +210,10 @@ def test_the_history_of_a_broken_queue_names_the_fault(
     assert record["history_fault"] in fault.split(" or "), record["verdict_detail"]
     assert f"history: {record['history_fault']}: " in record["verdict_detail"]
     # It can't be had again, so it is there although the rest is quiet.
-    lines = done.stderr.splitlines()
+    sentence, *lines = done.stderr.splitlines()
+    assert sentence == f"{load} on queue {queue}: violated ({record['verdict_detail']})"
     assert lines[0] == "what in the history shows it:" and len(lines) >= 4
-    roles = ("both 0 ",) if load == "pairs" else ("producer 0 ", "consumer 0 ")
+    roles = ("thread 0 ",) if load == "pairs" else ("producer 0 ", "consumer 0 ")
     drawn = [line for line in lines[1:] if "|" in line]
     assert drawn and all(line.startswith(roles) for line in drawn), done.stderr
 
@@ -225,7 +228,7 @@ def test_a_history_sees_what_no_count_of_items_can(readyq_broken: Path) -> None:
     assert (record["verdict"], record["history_fault"]) == ("violated", "overfull")
     assert record["verdict_detail"].startswith("history: overfull: 9 items were inside at once")
     assert "producer_consumer on queue broken_overfills: violated (history: overfull: " in done.stderr
-    assert ", overfull (judged in " in done.stderr
+    assert ", overfull (recorded at " in done.stderr
 
 
 def test_a_stuck_run_has_no_verdict_of_its_history(readyq_broken: Path, tmp_path: Path) -> None:
@@ -285,7 +288,8 @@ def test_what_a_pool_leaves_behind_is_not_lost(readyq: Path, tmp_path: Path) -> 
     record = good(readyq, *words)
     code, verdict = judged(readyq, path)
     assert (code, verdict["fault"], record["history_fault"]) == (0, "ok", "ok")
-    assert verdict["drained"] is (record["jobs_unrun"] == 0)
+    assert (verdict["drained"], verdict["unrun"]) == (True, record["jobs_unrun"])
+    assert verdict["workers"] == record["workers"] > 0
     assert record["jobs_unrun"] > 0, "nothing was left, so that this shows nothing"
 
 
@@ -340,6 +344,40 @@ def test_nothing_is_appended_to_results_of_the_version_before(readyq: Path, tmp_
     assert (tmp_path / "throughput.csv").read_bytes() == before.read_bytes()
 
 
+def test_an_option_without_effect_is_said_to_be_so(readyq: Path) -> None:
+    def said(*words: str) -> list[str]:
+        done = ask(readyq, "--workload", "pairs", *SHORT, "--check-every", "8", *words)
+        return [line.strip() for line in done.stderr.splitlines() if "no effect" in line]
+
+    assert said() == ["no check was asked for: --check-every has no effect"]
+    assert said("--check-memory", "9")[1:] == ["no check was asked for: --check-memory has no effect"]
+    assert said("--check", "full") == ["--check full records every item or job: --check-every has no effect"]
+    assert said("--check", "sampled", "--check-memory", "9") == []
+    assert said("--quiet") == []
+
+
+def test_a_history_that_was_being_written_leaves_nothing_behind(readyq: Path, tmp_path: Path) -> None:
+    try:
+        os.close(os.open(tmp_path, os.O_TMPFILE | os.O_WRONLY))
+    except OSError:
+        pytest.skip("this file system has no files without a name")
+    command = [readyq, "run", "--workload", "pairs", *FULL, "--duration", "500ms", "--history", tmp_path / "h"]
+    with subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+
+        def is_writing() -> bool:
+            try:
+                files = [os.readlink(name) for name in Path(f"/proc/{running.pid}/fd").iterdir()]
+            except FileNotFoundError:  # one was closed meanwhile
+                return False
+            return any(name.startswith(str(tmp_path)) for name in files)
+
+        while running.poll() is None and not is_writing():
+            time.sleep(0.001)
+        running.kill()
+        assert running.wait() == -signal.SIGKILL, "it had ended before it was seen to write"
+    assert not list(tmp_path.iterdir())
+
+
 # ---------------------------------------------------------------- bad words
 
 
@@ -357,6 +395,7 @@ def test_nothing_is_appended_to_results_of_the_version_before(readyq: Path, tmp_
         (["--check", "full", "--queue", "null"], "so that --check can only be none"),
         (["--history", "h"], "--history has nothing to write: add --check full or --check sampled"),
         (["--check", "none", "--history", "h"], "--history has nothing to write"),
+        (["--check", "full", "--history", "h" * 241], "its name is too long"),
     ],
 )
 def test_bad_words_are_refused_in_one_sentence(readyq: Path, words: list[str], sentence: str) -> None:

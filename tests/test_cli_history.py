@@ -32,10 +32,11 @@ def block(tag: bytes, thread: int, count: int, name: str = "", rank: int = 0, ev
 def history(threads: list[Thread], **facts: Any) -> bytes:
     """A history file, in this machine's byte order."""
     header = struct.pack(
-        "=8sII64sQdQQQQIIIII", b"readyq h", 1, facts.get("subject", 0), facts.get("name", "made").encode(),
+        "=8sII64sQdQQQQIIIIIII", b"readyq h", 1, facts.get("subject", 0), facts.get("name", "made").encode(),
         facts.get("capacity", 0), facts.get("ns_per_tick", 1.0), 5, facts.get("skew", 0), facts.get("sampled", 0),
         facts.get("cut", NEVER), facts.get("order", FIFO), facts.get("relaxation", 0),
-        facts.get("flags", EMPTY_EXACT | DRAINED), facts.get("schedulers", 0), len(threads))
+        facts.get("flags", EMPTY_EXACT | DRAINED), facts.get("schedulers", 0), facts.get("workers", 0),
+        facts.get("unrun", 0), len(threads))
     parts = [header, struct.pack("=I", zlib.crc32(header))]
     for number, (name, rank, events) in enumerate(threads):
         parts.append(block(b"thrd", number, len(events), name, rank))
@@ -204,6 +205,31 @@ def test_rank_error(readyq: Path, tmp_path: Path) -> None:
     assert judged(readyq, path, "--rank")[1]["rank_error"] == {"max": 0, "mean": 0, "overtakers": 0}
 
 
+def test_what_a_pool_may_leave_behind(readyq: Path, tmp_path: Path) -> None:
+    some: list[Thread] = [("scheduler", 0, [(SUBMIT, 10, 20, 1), (SUBMIT, 30, 40, 2), (READY, 70, 80, 1)]),
+                          ("worker", 0, [(INVOKE, 22, 25, 1), (INVOKE, 42, 45, 2)])]
+    pool = {"subject": 1, "flags": DRAINED, "schedulers": 1, "workers": 1}
+    path = saved(tmp_path, history(some, **pool, unrun=1))
+    assert judged(readyq, path)[1]["unrun"] == 1
+    assert judged(readyq, path)[0] == 0
+    assert lines_of(ask(readyq, path))["drained"] == "yes: but for 1 jobs that were left behind"
+    assert judged(readyq, saved(tmp_path, history(some, **pool)))[1]["fault"] == "not_completed"
+    some[1][2].pop()
+    assert judged(readyq, saved(tmp_path, history(some, **pool, unrun=1)))[1]["fault"] == "not_invoked"
+
+
+def test_a_delivered_zero_is_an_invented_item(readyq: Path, tmp_path: Path) -> None:
+    some: list[Thread] = [("producer", 0, [(ENQUEUE, 10, 20, 1)]), ("consumer", 0, [(DEQUEUE, 50, 60, 0)])]
+    assert judged(readyq, saved(tmp_path, history(some)))[1]["fault"] == "invented"
+
+
+def test_roles_are_counted_in_the_order_in_which_they_came(readyq: Path, tmp_path: Path) -> None:
+    some: list[Thread] = [(name, rank, []) for rank, name in enumerate("bab")]
+    assert lines_of(ask(readyq, saved(tmp_path, history(some))))["threads"] == "2 b, 1 a"
+    some = [(f"role {number}", number, []) for number in range(4096)]
+    assert lines_of(ask(readyq, saved(tmp_path, history(some))))["threads"].startswith("1 role 0, 1 role 1, ")
+
+
 def test_drained_or_not(readyq: Path, tmp_path: Path) -> None:
     some: list[Thread] = [("producer", 0, [(ENQUEUE, 10, 20, 1), (ENQUEUE, 30, 40, 2)]),
                           ("consumer", 0, [(DEQUEUE, 50, 60, 1)])]
@@ -248,10 +274,10 @@ def test_files_that_are_no_histories(readyq: Path, tmp_path: Path) -> None:
         (b"", "is empty: cut short at byte 0"),
         (b"\x7fELF" + bytes(400), "is no history: its first bytes, from byte 0"),
         (good[:5], "is cut short at byte 5, in the header"),
-        (good[:1000], "is cut short at byte 1000: it has not the 100 events of byte 160"),
+        (good[:1000], "is cut short at byte 1000: it has not the 100 events of byte 168"),
         (good[:-1], f"is cut short at byte {len(good) - 1}, in the end block"),
         (good + b"\n", f"is damaged at byte {len(good)}: something follows the end"),
-        (good[:300] + b"\x99" + good[301:], "is damaged at byte 192: the block of events there does not match"),
+        (good[:300] + b"\x99" + good[301:], "is damaged at byte 200: the block of events there does not match"),
         (good[:8] + b"\2" + good[9:], "is a history of version 2 (byte 8), and only 1 is known"),
     ):
         path = saved(tmp_path, content)

@@ -86,6 +86,31 @@ static void test_lost(void **state)
     sample_expect(&sample, true, HISTORY_OK, 0);
 }
 
+// The last EMPTY that came after the enqueue is shown with what is lost: by time, or as one thread did both.
+static void test_lost_at_an_empty(void **state)
+{
+    (void)state;
+    struct sample sample;
+    sample_init(&sample, QUEUE_ORDER_FIFO);
+    sample_empty(&sample, P0, 0, 1);
+    sample_in(&sample, P0, A, 10, 20);
+    sample_empty(&sample, C0, 2, 3);
+    sample_empty(&sample, C0, 20, 21);
+    sample_expect(&sample, true, HISTORY_LOST, 1);
+    sample_empty(&sample, C0, 25, 26);
+    sample_empty(&sample, C1, 23, 30);
+    sample_expect(&sample, true, HISTORY_LOST, 2);
+    assert_string_equal(sample_judge(&sample, (struct history_question){.drained = true}).sentence,
+                        "0:161 never came out, though consumer 0 was told EMPTY at 25 ns and the queue was drained: "
+                        "producer 0 enqueued 0:161 by 20 ns (0 more were lost)");
+    sample.history.skew_ticks = 5;
+    sample_expect(&sample, true, HISTORY_LOST, 1);
+    sample_empty(&sample, P0, 20, 22);
+    sample_expect(&sample, true, HISTORY_LOST, 2);
+    sample.history.promise.empty_exact = false;
+    sample_expect(&sample, true, HISTORY_LOST, 1);
+}
+
 // enqueue(A) 0-10, enqueue(B) from `second` on, dequeue(B) until 30, dequeue(A) from `late` on.
 static void overtake(struct sample *sample, uint64_t second, uint64_t late)
 {
@@ -123,7 +148,7 @@ static void test_reordered(void **state)
     const struct history_verdict verdict = sample_judge(&sample, (struct history_question){.drained = false});
     assert_string_equal(
         verdict.sentence,
-        "0:161 was overtaken: producer 0 enqueued 0:161 at 0 ns, then producer 1 enqueued 1:7 at 11 ns; "
+        "0:161 was overtaken: producer 0 enqueued 0:161 by 10 ns, then producer 1 enqueued 1:7 at 11 ns; "
         "but consumer 0 dequeued 1:7 at 20 ns, and 0:161 never came out");
 }
 
@@ -301,6 +326,7 @@ int main(void)
         cmocka_unit_test(test_invented),
         cmocka_unit_test(test_duplicated),
         cmocka_unit_test(test_lost),
+        cmocka_unit_test(test_lost_at_an_empty),
         cmocka_unit_test(test_reordered),
         cmocka_unit_test(test_reordered_by_one_thread),
         cmocka_unit_test(test_batches_keep_their_order),

@@ -64,6 +64,8 @@ static struct history of_pool(void)
                             .sampled = 100,
                             .cut_ticks = 12345,
                             .schedulers = 1,
+                            .workers = 3,
+                            .unrun = UINT32_MAX,
                             .thread_count = 2,
                             .threads = pool_threads};
 }
@@ -86,6 +88,8 @@ static void assert_same(const struct history *a, const struct history *b)
     assert_int_equal(a->cut_ticks, b->cut_ticks);
     assert_int_equal(a->drained, b->drained);
     assert_int_equal(a->schedulers, b->schedulers);
+    assert_int_equal(a->workers, b->workers);
+    assert_int_equal(a->unrun, b->unrun);
     assert_int_equal(a->thread_count, b->thread_count);
     for (uint32_t i = 0; i < a->thread_count; i++) {
         assert_string_equal(a->threads[i].name, b->threads[i].name);
@@ -309,8 +313,8 @@ static void test_headers_that_cannot_be(void **state)
     bytes = good;
     SET_HEADER(bytes, name, char, '\n');
     assert_refused(&bytes, FIELD(name), "no text");
-    const double rates[] = {0, -1, (double)__builtin_nan(""), (double)__builtin_inf()};
-    for (unsigned i = 0; i < 4; i++) {
+    const double rates[] = {0, -1, 0.9e-3, 1.1e9, 1e300, -1e300, (double)__builtin_nan(""), (double)__builtin_inf()};
+    for (unsigned i = 0; i < sizeof rates / sizeof rates[0]; i++) {
         bytes = good;
         SET_HEADER(bytes, ns_per_tick, double, rates[i]);
         assert_refused(&bytes, FIELD(ns_per_tick), "clock");
@@ -322,13 +326,53 @@ static void test_headers_that_cannot_be(void **state)
     SET_HEADER(bytes, flags, uint32_t, 32);
     assert_refused(&bytes, FIELD(flags), "flags");
     bytes = good;
-    SET_HEADER(bytes, thread_count, uint32_t, UINT32_MAX);
-    assert_refused(&bytes, FIELD(thread_count), "it has not the 4294967295 threads");
+    SET_HEADER(bytes, thread_count, uint32_t, HISTORY_THREADS_MOST);
+    assert_refused(&bytes, FIELD(thread_count), "it has not the 4096 threads");
     bytes = good;
     SET_HEADER(bytes, thread_count, uint32_t, 2);
     assert_refused(&bytes, block_at(&good, 3), "there should be the end block");
     SET_HEADER(bytes, thread_count, uint32_t, 4);
     assert_refused(&bytes, block_at(&good, 5), "there should be the name of a thread");
+}
+
+// However large the file: a hole costs nothing.
+static void test_too_many_threads(void **state)
+{
+    (void)state;
+    struct history history = of_queue();
+    struct fault fault;
+    const uint32_t counts[] = {HISTORY_THREADS_MOST + 1, UINT32_MAX};
+    for (unsigned i = 0; i < 2; i++) {
+        struct bytes bytes = written(&history);
+        struct history *read;
+        fault.text[0] = '\0';
+        SET_HEADER(bytes, thread_count, uint32_t, counts[i]);
+        assert_refused(&bytes, FIELD(thread_count), "more threads than a history may have");
+        if (truncate(other_path, (off_t)1 << 38) != 0)
+            continue; // not on this file system
+        assert_int_equal(history_read(&read, other_path, &fault), -EBADMSG);
+        assert_non_null(strstr(fault.text, "more threads than a history may have"));
+    }
+    history.thread_count = HISTORY_THREADS_MOST + 1;
+    fault.text[0] = '\0';
+    assert_int_equal(history_write(&history, path, &fault), -EINVAL);
+    assert_non_null(strstr(fault.text, "it has 4097 threads"));
+}
+
+static void test_the_most_that_can_be(void **state)
+{
+    (void)state;
+    static struct history_thread threads[HISTORY_THREADS_MOST];
+    static struct history_event zero[] = {EVENT(HISTORY_DEQUEUE, 12, 5, 0)}; // of a broken queue, for the judge
+    struct history history = of_queue();
+    history.threads = threads;
+    history.thread_count = HISTORY_THREADS_MOST;
+    history.ns_per_tick = 1e9;
+    assert_comes_back(&history);
+    history.thread_count = 1;
+    history.ns_per_tick = 1e-3;
+    threads[0] = (struct history_thread){"consumer", 0, 1, zero};
+    assert_comes_back(&history);
 }
 
 #define BLOCK_FIELD(field) offsetof(struct history_file_block, field)
@@ -481,6 +525,7 @@ int main(void)
         cmocka_unit_test(test_it_comes_back),         cmocka_unit_test(test_many_events_come_back),
         cmocka_unit_test(test_every_byte_counts),     cmocka_unit_test(test_every_length_counts),
         cmocka_unit_test(test_what_is_no_history),    cmocka_unit_test(test_headers_that_cannot_be),
+        cmocka_unit_test(test_too_many_threads),      cmocka_unit_test(test_the_most_that_can_be),
         cmocka_unit_test(test_blocks_that_cannot_be), cmocka_unit_test(test_events_that_cannot_be),
         cmocka_unit_test(test_what_is_no_file),       cmocka_unit_test(test_what_cannot_be_written),
     };

@@ -123,6 +123,28 @@ static void test_not_completed(void **state)
     expect(HISTORY_OK);
 }
 
+// A pool that leaves jobs behind must have invoked them, and leaves no more than it says.
+static void test_left_behind(void **state)
+{
+    (void)state;
+    five_threads();
+    add_job(SCHEDULER, 1, 100);
+    add_job(SCHEDULER, 2, 200);
+    add_job(SCHEDULER, 3, 300);
+    made_drop(&made, SCHEDULER, 5);
+    made_drop(&made, SCHEDULER, 3);
+    made.history.unrun = 2;
+    expect(HISTORY_OK);
+    made.history.unrun = 1;
+    expect_words(HISTORY_NOT_COMPLETED, 2,
+                 "scheduler 0 submitted job 3 at 300 ns, worker 0 invoked job 3 at 320 ns, and it was never completed, "
+                 "nor were more jobs than the 1 left behind");
+    assert_int_equal(judged(false).fault, HISTORY_OK);
+    made.history.unrun = 2;
+    made_drop(&made, WORKER, 2);
+    expect_words(HISTORY_NOT_INVOKED, 1, "scheduler 0 submitted job 3 at 300 ns, and it was never invoked");
+}
+
 static void test_completed_twice(void **state)
 {
     (void)state;
@@ -175,6 +197,24 @@ static void test_strayed(void **state)
     expect(HISTORY_STRAYED);
 }
 
+// Whose threads are not workers, whoever may complete it.
+static void test_invoked_on_no_worker(void **state)
+{
+    (void)state;
+    for (unsigned thread = SCHEDULER; thread <= EXTERNAL; thread += EXTERNAL - SCHEDULER) {
+        five_threads();
+        made.history.promise.completes_on_submitter = false;
+        made_add(&made, thread, HISTORY_SUBMIT, 1, 100, 110);
+        made_add(&made, thread, HISTORY_INVOKE, 1, 120, 130);
+        made_add(&made, SCHEDULER, HISTORY_READY, 1, 140, 150);
+        expect_words(HISTORY_STRAYED, 1,
+                     thread == SCHEDULER ? "scheduler 0 invoked job 1 at 120 ns, on a thread that is no worker"
+                                         : "external 0 invoked job 1 at 120 ns, on a thread that is no worker");
+        made.history.workers = 0;
+        expect(HISTORY_OK);
+    }
+}
+
 // Without workers even an external's job ends where it was submitted, inside submit.
 static void test_inside_submit(void **state)
 {
@@ -183,8 +223,22 @@ static void test_inside_submit(void **state)
     made_add(&made, EXTERNAL, HISTORY_SUBMIT, 1, 100, 150);
     made_add(&made, EXTERNAL, HISTORY_INVOKE, 1, 110, 120);
     made_add(&made, EXTERNAL, HISTORY_READY, 1, 130, 140);
+    expect(HISTORY_STRAYED);
+    made.history.workers = 0;
     expect(HISTORY_OK);
     made_end(&made.events[EXTERNAL][0], 139);
+    expect(HISTORY_STRAYED);
+    // With workers not even one that a worker invoked meanwhile may be completed there.
+    five_threads();
+    made_add(&made, EXTERNAL, HISTORY_SUBMIT, 1, 100, 150);
+    made_add(&made, WORKER, HISTORY_INVOKE, 1, 110, 120);
+    made_add(&made, EXTERNAL, HISTORY_READY, 1, 130, 140);
+    expect(HISTORY_STRAYED);
+    // Nor one of a worker's own, wherever all of it lies.
+    five_threads();
+    made_add(&made, WORKER, HISTORY_SUBMIT, 1, 100, 150);
+    made_add(&made, WORKER, HISTORY_INVOKE, 1, 110, 120);
+    made_add(&made, WORKER, HISTORY_READY, 1, 130, 140);
     expect(HISTORY_STRAYED);
 }
 
@@ -298,6 +352,49 @@ static void test_keys_of_nested_submits(void **state)
     expect(HISTORY_KEY_REORDERED);
 }
 
+// One that is inside as many others as there may be: what is still open is not looked through again for each.
+static void test_keys_of_deeply_nested_submits(void **state)
+{
+    (void)state;
+    const uint64_t depth = 100000;
+    struct history_event *submits = calloc(2 * depth, sizeof *submits), *invokes = calloc(depth, sizeof *invokes);
+    assert_true(submits && invokes);
+    five_threads();
+    made.history.promise.completes_on_submitter = false;
+    for (uint64_t i = 0; i < depth; i++) {
+        submits[2 * i] = (struct history_event){.span = HISTORY_KEY, .item = 7};
+        submits[2 * i + 1] =
+            (struct history_event){i + 1, (4 * depth - 2 * i) << HISTORY_KIND_BITS | HISTORY_SUBMIT, i + 1};
+        invokes[i] = (struct history_event){10 * depth + i, HISTORY_INVOKE, depth - i};
+    }
+    made.threads[SCHEDULER].events = submits;
+    made.threads[SCHEDULER].count = 2 * depth;
+    made.threads[WORKER].events = invokes;
+    made.threads[WORKER].count = depth;
+    assert_int_equal(judged(false).fault, HISTORY_OK);
+    // Of the two innermost the first ends in time: now their order counts.
+    made_end(&submits[2 * depth - 3], depth);
+    assert_int_equal(judged(false).fault, HISTORY_KEY_REORDERED);
+    free(submits);
+    free(invokes);
+}
+
+// Of submits with equal readings the one that the thread made first comes first, whichever number it has.
+static void test_keys_of_submits_at_one_time(void **state)
+{
+    (void)state;
+    for (unsigned swapped = 0; swapped < 2; swapped++) {
+        five_threads();
+        made.history.promise.completes_on_submitter = false;
+        for (unsigned i = 0; i < 3; i++)
+            add_submit(SCHEDULER, 7, 3 - i, 100, 100);
+        made_add(&made, WORKER, HISTORY_INVOKE, 3, 140, 150);
+        made_add(&made, WORKER, HISTORY_INVOKE, swapped ? 1 : 2, 160, 170);
+        made_add(&made, WORKER, HISTORY_INVOKE, swapped ? 2 : 1, 180, 190);
+        assert_int_equal(judged(false).fault, swapped ? HISTORY_KEY_REORDERED : HISTORY_OK);
+    }
+}
+
 // ------------------------------------------------------------------------------------------------ what is no history
 
 static void refused(int error, const char *words)
@@ -330,15 +427,19 @@ int main(void)
         cmocka_unit_test(test_not_invoked),
         cmocka_unit_test(test_invoked_twice),
         cmocka_unit_test(test_not_completed),
+        cmocka_unit_test(test_left_behind),
         cmocka_unit_test(test_completed_twice),
         cmocka_unit_test(test_ready_before_invoked),
         cmocka_unit_test(test_strayed),
+        cmocka_unit_test(test_invoked_on_no_worker),
         cmocka_unit_test(test_inside_submit),
         cmocka_unit_test(test_keys_of_one_submitter),
         cmocka_unit_test(test_keys_of_two_submitters),
         cmocka_unit_test(test_keys_on_two_workers),
         cmocka_unit_test(test_keys_and_cuts),
         cmocka_unit_test(test_keys_of_nested_submits),
+        cmocka_unit_test(test_keys_of_deeply_nested_submits),
+        cmocka_unit_test(test_keys_of_submits_at_one_time),
         cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests_name("history of a pool", tests, NULL, NULL);

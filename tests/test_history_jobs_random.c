@@ -87,7 +87,8 @@ static bool try_job(uint64_t job, enum history_fault fault, bool drained)
         return surely_before(end->event->start, history_end(invoke->event)) ||
                (end->thread == invoke->thread && end->event < invoke->event);
     case HISTORY_STRAYED:
-        return submit && end && &made.threads[end->thread] != home_thread(submit);
+        return (invoke && strcmp(made.threads[invoke->thread].name, "worker") != 0) ||
+               (submit && end && &made.threads[end->thread] != home_thread(submit));
     default:
         return try_submits(job, fault);
     }

@@ -19,7 +19,9 @@ import pytest
 from conftest import ROOT, SweepRunner
 from result_folder import INCORRECT, ResultFolder, throughput_columns
 
-from benchlib import ablation, curves, figures, frame, latency, options, plot_cli, series, style, summary, table
+from benchlib import (
+    ablation, curves, figures, frame, gnuplot, latency, options, plot_cli, series, style, summary, table,
+)  # fmt: skip
 
 SIX = (1e6, 2e6, 3e6, 4e6, 5e6, 6e6)
 PLOT = ROOT / "scripts" / "plot"
@@ -88,6 +90,84 @@ def test_what_was_run_differently_is_never_in_one_median(tmp_path: Path, setting
     assert len(one.panels) == 2 and all("1" in panel.heading or "2" in panel.heading for panel, _ in one.panels)
     assert sorted(points["median"].max() for _, points in one.panels) == [3.5e6, 350e6]
     assert all(not any("mixes" in text for text in found) for _, points in one.panels for found in points["warnings"])
+
+
+def checked(folder: Path, **more: Any) -> ResultFolder:
+    """Six runs a cell, with and without a check, at two thread counts."""
+    made = ResultFolder(folder)
+    for (scale, check), producers in itertools.product(enumerate(CHECKS, 1), (1, 2)):
+        made.queue("a", producers, 1, [value / scale for value in SIX], **CHECKS[check] | more)
+    return made
+
+
+CHECKS = {
+    "none": {"check": "none", "history_scope": "none"},
+    "sampled 16": {"check": "sampled", "history_scope": "sampled", "check_every": 16, "check_memory_mib": 64},
+    "sampled 99": {"check": "sampled", "history_scope": "sampled", "check_every": 99, "check_memory_mib": 64},
+    "full": {"check": "full", "history_scope": "full", "check_memory_mib": 64},
+    "full, cut": {"check": "full", "history_scope": "sampled", "check_memory_mib": 1},
+}
+HEADINGS = [
+    "check none",
+    "check sampled, check every 16, check memory 64 MiB",
+    "check sampled, check every 99, check memory 64 MiB",
+    "check full, check memory 1 MiB",
+    "check full, check memory 64 MiB",
+]
+
+
+def test_runs_with_and_without_a_check_are_never_in_one_median(tmp_path: Path) -> None:
+    (one,) = planned(checked(tmp_path))
+    assert [panel.heading for panel, _ in one.panels] == HEADINGS
+    medians = [points["median"].tolist() for _, points in one.panels]
+    assert medians == [pytest.approx([3.5e6 / scale] * 2) for scale in (1, 2, 3, 5, 4)]
+    assert all(points["n"].tolist() == [6, 6] and not any(points["warnings"]) for _, points in one.panels)
+    assert not any("varies" in note for note in one.notes)
+
+
+def test_how_many_histories_were_judged_is_said_where_any_was(tmp_path: Path) -> None:
+    (one,) = planned(checked(tmp_path / "some"))
+    assert "Histories judged: 12 in full, 36 sampled, of 60 runs." in one.notes
+    said = [line for line in summary.lines(table.load(tmp_path / "some")) if "runs" in line]
+    assert said[-1] == "All 60 runs passed their checks (histories judged: 12 in full, 36 sampled)."
+    (one,) = planned(checked(tmp_path / "violated", **INCORRECT))
+    assert "Histories judged: 12 in full, 36 sampled, of 60 runs." in one.notes
+    made = checked(tmp_path / "none", check="none", history_scope="none", check_every="", check_memory_mib="")
+    (one,) = planned(made)
+    assert not any("istories" in note for note in one.notes)
+    assert "All 60 runs passed their checks." in summary.lines(table.load(tmp_path / "none"))
+
+
+def test_a_violated_run_among_judged_ones_is_said_beside_them(tmp_path: Path) -> None:
+    made = checked(tmp_path)
+    made.queue("a", 1, 1, [1.0], **CHECKS["full"] | INCORRECT)
+    said = list(summary.lines(table.load(made.write())))
+    assert said[-3:-1] == [
+        "1 of 61 runs failed and stand in no median: a violated at 2 threads.",
+        "Histories judged: 13 in full, 36 sampled, of 61 runs.",
+    ]
+
+
+def test_gnuplot_draws_checked_runs_in_panels_of_their_own(tmp_path: Path) -> None:
+    (one,) = planned(checked(tmp_path))
+    gnuplot.draw(one, tmp_path, ["svg"])
+    blocks = (tmp_path / "contention-producer_consumer-gnuplot.dat").read_text().split("\n\n\n")[::3]
+    for heading, scale, block in zip(HEADINGS, (1, 2, 3, 5, 4), blocks, strict=True):
+        assert block.startswith(f"# a, {heading}: ")
+        assert numbers(block) == [pytest.approx([threads, 3.5e6 / scale, 6]) for threads in (2, 3)]
+
+
+def test_latencies_of_checked_runs_are_another_figure(tmp_path: Path) -> None:
+    made = ResultFolder(tmp_path)
+    for check in ("none", "full"):
+        made.queue("a", 1, 1, SIX, bins=[("total", 900, 1100, 5000)], **CHECKS[check])
+    runs = series.prepare(table.load(made.write()))
+    found = latency.plan(table.load(tmp_path), runs, style.looks(["a"], set()))
+    assert [one.name for one in found] == [
+        "latency-producer_consumer-check-none", "latency-producer_consumer-check-full"
+    ]  # fmt: skip
+    none, full = ([note for note in one._notes() if "istories" in note] for one in found)
+    assert none == [] and full == ["Histories judged: 6 in full, of 6 runs."]
 
 
 def test_as_many_threads_in_other_roles_are_another_panel(tmp_path: Path) -> None:
@@ -486,8 +566,8 @@ def test_bad_input_is_refused_in_one_sentence_and_nothing_is_written(
     made.write()
     refused([made.folder, "--only", "pie"], "'pie'", "contention-producer_consumer", "gnuplot")
     text = (made.folder / "throughput.csv").read_text()
-    (made.folder / "throughput.csv").write_text(text.replace("\n2,", "\n3,"))
-    refused([made.folder], "schema version 3", "versions 1 and 2")
+    (made.folder / "throughput.csv").write_text(text.replace("\n3,", "\n4,"))
+    refused([made.folder], "schema version 4", "versions 1, 2 and 3")
     (made.folder / "throughput.csv").write_text(text.replace(",cpus_allowed,", ",cpus,", 1))
     refused([made.folder], "has no column cpus_allowed")
     (made.folder / "throughput.csv").write_text(text)

@@ -10,7 +10,7 @@ from conftest import ROOT
 from result_folder import INCORRECT, ResultFolder
 from test_plot import SIX, plot, texts_of
 
-from benchlib import ablation, figures, frame, options, plot_cli, series, style, summary, table
+from benchlib import ablation, figures, footer, frame, options, plot_cli, series, style, summary, table
 from benchlib.ablation import Ablation
 
 DEFAULTS = {"ready_limit": 20, "batch": 1, "worker_spin_ns": 0, "elements": "prepared"}
@@ -226,6 +226,45 @@ def test_runs_with_too_few_samples_for_a_percentile_are_counted(tmp_path: Path) 
     assert one._lacking(options.measures("pool.batch")) == [
         "2 of 12 runs have too few samples for a p99 latency of a job."
     ]
+
+
+def test_points_without_intervals_are_drawn_without_bars_and_without_a_word(tmp_path: Path) -> None:
+    """Most runs had too few samples for a percentile, so that those which had enough give a median alone."""
+    made = ResultFolder(tmp_path / "result")
+    for elements in ("prepared", "worker"):
+        point(made, "elements", pool_params=pool_params(elements=elements))
+    for row in made.latencies:
+        row["latency_p99_ns"] = row["latency_p99_ns"] if row["block"] == 0 else ""
+    done = plot(made.write(), "--only", "ablation", "--format", "svg")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("workers", [(2,), (2, 4)])
+def test_runs_with_and_without_a_check_stand_in_other_columns_or_figures(
+    tmp_path: Path, workers: tuple[int, ...]
+) -> None:
+    made = ResultFolder(tmp_path)
+    checks = ("full", "none", "sampled")
+    for (scale, check), count, lock in itertools.product(enumerate(checks, 1), workers, ("none", "mcs")):
+        given = {"workload": "blast", "pool_params": f"ready_lock={lock}"}
+        judged = {"check": check, "history_scope": check, "check_memory_mib": "" if check == "none" else 64}
+        point(made, "lock", scale, workers=count, **given, **judged)
+    found = planned(made)
+    medians = {name: one.points(options.THROUGHPUT).groupby(one.across)["median"] for name, one in found.items()}
+    if len(workers) == 1:
+        (one,) = found.values()
+        assert (one.across, one.columns) == ("check", ["none", "sampled", "full"])
+        assert {check: set(values) for check, values in medians["ready-lock-blast"]} == {
+            check: {scale * 3.5e6} for scale, check in enumerate(checks, 1)
+        }
+    else:
+        assert list(found) == [f"ready-lock-blast-check-{check}" for check in ("none", "sampled", "full")]
+        for scale, check in enumerate(checks, 1):
+            values = medians[f"ready-lock-blast-check-{check}"]
+            assert {workers: set(of) for workers, of in values} == {2: {scale * 3.5e6}, 4: {scale * 3.5e6}}
+    notes = [note for one in found.values() for note in footer.checks(one.runs)]
+    assert notes == (["Histories judged: 12 in full, 12 sampled, of 36 runs."] if len(workers) == 1 else [
+        "Histories judged: 24 sampled, of 24 runs.", "Histories judged: 24 in full, of 24 runs."])  # fmt: skip
 
 
 def test_without_latencies_the_other_measures_are_drawn(tmp_path: Path) -> None:

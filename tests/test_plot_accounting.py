@@ -45,6 +45,18 @@ def test_shares_are_of_the_time_of_all_threads_of_a_kind_in_all_runs(tmp_path: P
     assert busy.shares["port"] == pytest.approx(1020 / 1210)
 
 
+def test_runs_with_and_without_a_check_are_never_in_one_bar(tmp_path: Path) -> None:
+    made = ResultFolder(tmp_path)
+    for check, port in (("none", 1), ("sampled", 2), ("full", 3)):
+        judged = {"check": check, "history_scope": check, "check_memory_mib": "" if check == "none" else 64}
+        accounts = [("async", 1, [port * 1000, (10 - port) * 1000, 0, 0, 0, 0])]
+        made.pool("q", 1, 1, SIX, workload="closed_loop", accounts=accounts, **judged)
+    (one,) = planned(made)
+    assert [panel.heading for panel, _ in one.cells] == ["check none", "check sampled", "check full"]
+    assert [bar.shares["port"] for _, (bar,) in one.cells] == pytest.approx([0.1, 0.2, 0.3])
+    assert "Histories judged: 6 in full, 6 sampled, of 18 runs." in one._notes()
+
+
 def test_failed_runs_are_in_no_bar_and_runs_without_accounts_make_none(tmp_path: Path) -> None:
     made = accounted(tmp_path)
     broken = [row for row in made.rows if "yes" in row["pool_params"] and "service_ns=0" in row["workload_params"]][:2]

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "core/check/pool_tap_job.h"
 #include "core/machine/memory.h"
 #include "core/registry.h"
 #include "tests/tapped_pool.h"
@@ -31,6 +32,17 @@ static struct history_promise promise_of(const struct run_options *options)
                                     .completes_on_submitter = traits.completes_on_submitter};
 }
 
+static unsigned workers_of(const struct run_options *options)
+{
+    struct run_plan plan;
+    struct fault fault = {""};
+    if (run_plan_make(&plan, options, &topology, &fault) != 0)
+        fail_msg("the plan is refused: %s", fault.text);
+    const unsigned workers = plan.demand.workers;
+    run_plan_free(&plan);
+    return workers;
+}
+
 static void run_through(struct tapped_run *run, const char *words, uint64_t sampled, uint64_t memory_bytes)
 {
     char line[256];
@@ -46,6 +58,7 @@ static void run_through(struct tapped_run *run, const char *words, uint64_t samp
         .memory_bytes = memory_bytes,
         .threads = 16,
         .schedulers = 2,
+        .workers = workers_of(options),
     };
     tapped_open(&run->tapped, run->listed->ops, &plan);
     run->entry = *run->listed;
@@ -114,6 +127,15 @@ static void test_every_workload_is_right(void **state)
     }
 }
 
+static enum history_fault judged_leaving(struct tapped_run *run, uint64_t unrun)
+{
+    struct tapped *tapped = &run->tapped;
+    const struct history_question question = {.drained = true};
+    tapped->history->unrun = (uint32_t)unrun;
+    assert_int_equal(history_check_jobs(tapped->history, &question, &tapped->verdict, NULL), 0);
+    return tapped->verdict.fault;
+}
+
 // An exit flush leaves completions behind, and says how many: so many are missing, and the judge is told that they may.
 static void test_flush_leaves_some(void **state)
 {
@@ -130,6 +152,9 @@ static void test_flush_leaves_some(void **state)
     recording_history_free(run.tapped.history);
     tapped_judge(&run.tapped, true);
     assert_int_equal(run.tapped.verdict.fault, HISTORY_NOT_COMPLETED);
+    assert_int_equal(run.outcome.record.jobs_unrun, submitted - ended);
+    assert_int_equal(judged_leaving(&run, submitted - ended), HISTORY_OK);
+    assert_int_equal(judged_leaving(&run, submitted - ended - 1), HISTORY_NOT_COMPLETED);
     end_run(&run);
 }
 
@@ -293,7 +318,8 @@ static void test_ports(void **state)
                                             .sampled = ways[way].sampled,
                                             .memory_bytes = ways[way].memory_bytes,
                                             .threads = 4,
-                                            .schedulers = 1};
+                                            .schedulers = 1,
+                                            .workers = setup.workers};
         tapped_open(&tapped, options->pool->ops, &plan);
         assert_int_equal(tapped.ops->start(&pool, &setup, options->pool_config, &fault), 0);
         assert_int_equal(tapped.ops->attach(pool, 0), 0);
@@ -351,6 +377,33 @@ static int unload(void **state)
     return 0;
 }
 
+// A thread that moves to a processor whose clock is behind, outside of events and inside: what happened inside another
+// event stays inside it.
+static void test_clocks_that_go_back(void **state)
+{
+    (void)state;
+    static const struct pool_ops none;
+    const struct recording_plan plan = {
+        .subject = HISTORY_OF_POOL, .name = "none", .memory_bytes = 1 << 12, .threads = 1};
+    const uint64_t ahead = clock_ticks_in(1e9);
+    struct tapped tapped;
+    tapped_open(&tapped, &none, &plan);
+    const struct tapped_event outer = tap_begin(tapped.tap, HISTORY_INVOKE, 1);
+    recorder_monotone(outer.recorder, clock_ticks() + ahead);
+    const struct tapped_event inner = tap_begin(tapped.tap, HISTORY_READY, 2);
+    assert_true(inner.event->start >= ahead);
+    tap_end(inner);
+    tap_end(outer);
+    assert_true(history_end(inner.event) == inner.event->start);
+    assert_true(history_end(outer.event) >= history_end(inner.event));
+    const struct tapped_event next = tap_begin(tapped.tap, HISTORY_INVOKE, 3);
+    tap_end(next);
+    assert_true(next.event->start >= history_end(outer.event));
+    assert_int_equal(recording_history(tapped.recording, &tapped.history), 0);
+    tapped_expect_ordered(tapped.history);
+    tapped_close(&tapped);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -359,6 +412,7 @@ int main(void)
         cmocka_unit_test(test_sample),
         cmocka_unit_test(test_no_room),
         cmocka_unit_test(test_ports),
+        cmocka_unit_test(test_clocks_that_go_back),
         cmocka_unit_test(test_a_peer),
     };
     return cmocka_run_group_tests_name("pool tap", tests, load, unload);

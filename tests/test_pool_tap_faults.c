@@ -242,6 +242,55 @@ static const struct {
     {TOY_STRAYS, HISTORY_STRAYED, 0x101},
 };
 
+// A thread that attaches where it has an event open, and gets no recorder any more.
+static void attach_in_invoke(void *data)
+{
+    const struct tapped *tapped = data;
+    assert_int_equal(tapped->ops->attach((struct pool *)(void *)tapped->tap, 1), 0);
+}
+
+static void ignore(void *data)
+{
+    (void)data;
+}
+
+static void test_attached_inside_an_event(void **state)
+{
+    (void)state;
+    struct recording_plan plan = toy_plan;
+    struct tapped tapped;
+    struct pool *pool;
+    memset(&toy, 0, sizeof toy);
+    plan.threads = 1;
+    tapped_open(&tapped, &toy_ops, &plan);
+    assert_int_equal(tapped.ops->start(&pool, &toy_setup, NULL, NULL), 0);
+    assert_int_equal(tapped.ops->attach(pool, 0), 0);
+    assert_int_equal(tapped.ops->submit(pool, 0, NULL, attach_in_invoke, ignore, &tapped), 1);
+    tapped.ops->pass(pool, 0);
+    tapped_judge(&tapped, true);
+    assert_int_equal(tapped.history->thread_count, 1);
+    assert_int_equal(tapped.history->threads[0].count, 2); // `ready` has no recorder
+    const struct history_event *invoke = &tapped.history->threads[0].events[1];
+    assert_int_equal(history_kind(invoke), HISTORY_INVOKE);
+    assert_true(history_end(invoke) <= clock_ticks() - tapped.history->origin_ticks);
+    tapped_close(&tapped);
+}
+
+// The toy has no workers; of one that says it has this is wrong.
+static void test_invoked_on_no_worker(void **state)
+{
+    (void)state;
+    static unsigned counts[TOY_JOBS];
+    struct recording_plan plan = toy_plan;
+    struct tapped tapped;
+    plan.workers = 1;
+    play(&tapped, TOY_NONE, &plan, counts);
+    tapped_judge(&tapped, true);
+    assert_int_equal(tapped.verdict.fault, HISTORY_STRAYED);
+    assert_non_null(strstr(tapped.verdict.sentence, "on a thread that is no worker"));
+    tapped_close(&tapped);
+}
+
 static void test_faults_are_seen(void **state)
 {
     (void)state;
@@ -397,6 +446,8 @@ int main(void)
     clock_calibrate();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_faults_are_seen),
+        cmocka_unit_test(test_attached_inside_an_event),
+        cmocka_unit_test(test_invoked_on_no_worker),
         cmocka_unit_test(test_refused_but_run),
         cmocka_unit_test(test_refusals_cost_nothing),
         cmocka_unit_test(test_keys_as_given),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The conformance suite on every listed queue that is built, aliases included, and on further parameters of some.
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -39,6 +40,22 @@ static void some_queue_is_no_baseline(void **state)
     assert_true(real > 0);
 }
 
+// What was not recorded may have been wrong, so that the check must not pass.
+static void a_history_without_room_is_not_believed(void **state)
+{
+    const char *name = *state;
+    struct fault fault = {""};
+    struct queue_choice choice;
+    struct conformance_options cramped = options;
+    cramped.only = "history";
+    cramped.history_bytes = 4096;
+    assert_int_equal(queue_choice_parse(&choice, name, &fault), 0);
+    assert_int_equal(conformance_run(&choice, &cramped, &fault), -ENOMEM);
+    queue_choice_fini(&choice);
+    if (!strstr(fault.text, "there was no room to record"))
+        fail_msg("%s: %s", name, fault.text);
+}
+
 static bool is_listed(const char *spec)
 {
     const size_t length = strcspn(spec, ":");
@@ -53,6 +70,9 @@ int main(void)
     clock_calibrate();
     struct CMUnitTest tests[SPECS_MOST] = {cmocka_unit_test(some_queue_is_no_baseline)};
     size_t count = 1;
+    if (is_listed(further[0]))
+        tests[count++] = (struct CMUnitTest){"a_history_without_room_is_not_believed",
+                                             a_history_without_room_is_not_believed, NULL, NULL, (void *)further[0]};
     for (const struct queue_entry *entry = queue_list; entry->name && count < SPECS_MOST; entry++)
         if (entry->ops)
             tests[count++] = (struct CMUnitTest){entry->name, conforms, NULL, NULL, (void *)entry->name};

@@ -332,7 +332,7 @@ static void test_each_operation_is_one_event(void **state)
     assert_int_equal(history_events(history), 11);
     const struct history_event *events = history->threads[0].events;
     for (unsigned i = 1; i < 11; i++)
-        assert_true(events[i].start > history_end(&events[i - 1]));
+        assert_true(events[i].start >= history_end(&events[i - 1]));
     close_recording(&bench);
 }
 
@@ -368,8 +368,65 @@ static void test_batches_share_their_interval(void **state)
             assert_true(events[i].start == events[i - 1].start &&
                         history_end(&events[i]) == history_end(&events[i - 1]));
         else
-            assert_true(events[i].start > history_end(&events[i - 1]));
+            assert_true(events[i].start >= history_end(&events[i - 1]));
     }
+    close_recording(&bench);
+}
+
+// Until the next start is to be the last end: without a pause every operation comes to that.
+static void come_near(struct bench *bench, struct recorder *recorder)
+{
+    uintptr_t item;
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(queue_enqueue(&bench->producer, 71 + i), QUEUE_OK);
+        assert_int_equal(queue_dequeue(&bench->consumer, &item), QUEUE_OK);
+    }
+    assert_true(recorder->near_starts > 0);
+}
+
+static unsigned ask_batch(struct bench *bench, bool enqueue, unsigned count, int *result)
+{
+    uintptr_t items[8] = {81, 82, 83, 84, 85};
+    const struct queue_ops *ops = bench->queue.ops;
+    return enqueue ? ops->enqueue_batch(bench->queue.memory, bench->producer.handle, items, count, result)
+                   : ops->dequeue_batch(bench->queue.memory, bench->consumer.handle, items, count, result);
+}
+
+// A thread that was told to wait may nap before it asks again, and that is not to be part of the next operation.
+static void test_after_a_refusal_the_clock_is_read(void **state)
+{
+    (void)state;
+    struct bench bench;
+    uintptr_t item;
+    int result;
+    open_bench(&bench, &laid_choice, record(1, 0));
+    struct recorder *recorder = recording_self(bench.recording, "", -1);
+    recorder->near_ticks = clock_ticks_in(1e9); // however slow this machine is at the moment
+    come_near(&bench, recorder);
+    assert_int_equal(queue_dequeue(&bench.consumer, &item), QUEUE_EMPTY);
+    assert_int_equal(recorder->near_starts, 0);
+    for (unsigned enqueue = 0; enqueue < 2; enqueue++) {
+        come_near(&bench, recorder);
+        laid_seen.answer = QUEUE_RETRY;
+        assert_int_equal(enqueue ? queue_enqueue(&bench.producer, 73) : queue_dequeue(&bench.consumer, &item),
+                         QUEUE_RETRY);
+        assert_int_equal(recorder->near_starts, 0);
+    }
+    come_near(&bench, recorder);
+    assert_int_equal(ask_batch(&bench, true, 2, &result), 2);
+    assert_true(recorder->near_starts > 0);
+    assert_int_equal(ask_batch(&bench, true, 3, &result), 2);
+    assert_int_equal(recorder->near_starts, 0);
+    assert_int_equal(queue_enqueue(&bench.producer, 74), QUEUE_FULL);
+    assert_int_equal(ask_batch(&bench, false, 2, &result), 2);
+    assert_true(recorder->near_starts > 0);
+    assert_int_equal(ask_batch(&bench, false, 3, &result), 2);
+    assert_int_equal(recorder->near_starts, 0);
+    assert_int_equal(ask_batch(&bench, true, 4, &result), 4);
+    assert_true(recorder->near_starts > 0);
+    assert_int_equal(queue_enqueue(&bench.producer, 75), QUEUE_FULL);
+    assert_int_equal(recorder->near_starts, 0);
+    close_queue(&bench);
     close_recording(&bench);
 }
 
@@ -527,6 +584,7 @@ int main(void)
         cmocka_unit_test_setup(test_listed_queues_answer_alike, set_up),
         cmocka_unit_test_setup(test_each_operation_is_one_event, set_up),
         cmocka_unit_test_setup(test_batches_share_their_interval, set_up),
+        cmocka_unit_test_setup(test_after_a_refusal_the_clock_is_read, set_up),
         cmocka_unit_test_setup(test_a_sample_has_both_ends_and_every_empty, set_up),
         cmocka_unit_test_setup(test_a_thread_has_one_recorder, set_up),
         cmocka_unit_test_setup(test_a_broken_queue_is_seen_through_the_tap, set_up),

@@ -116,11 +116,83 @@ def test_ctrl_c_ends_it_in_order(readyq: Path) -> None:
     with subprocess.Popen(
         [SCRIPT, "--program", readyq, "--runs", "5000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        time.sleep(2)
+        assert process.stdout and "torture: seed 1, 5000 runs" in process.stdout.readline()
+        time.sleep(1)
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "runs correct" in out
+
+
+def program(path: Path, listing: str, dry_run: str, run: str) -> Path:
+    """A program that is asked what it lists and what it would run; then it does `run`, in shell."""
+    path.write_text(f"""#!/bin/sh
+case "$1 $2" in
+    "list --json") echo '{listing}' ;;
+    "run --dry-run") {dry_run} ;;
+    *) {run} ;;
+esac
+""")
+    path.chmod(0o755)
+    return path
+
+
+ONE = json.dumps({
+    "queues": [{"name": "q", "built": True, "traits": {"baseline": False}}],
+    "pools": [],
+    "workloads": [{"name": "w", "subject": "queue"}],
+})
+NONE = json.dumps({"queues": [], "pools": [], "workloads": []})
+
+
+@pytest.mark.parametrize(
+    ("script", "counted"),
+    [("exit 1", "0 of 1 runs correct"), ("echo '{\"schema_version\": 3, \"status\": \"ok\"}'", "1 of 1 runs correct")],
+)
+def test_a_run_that_ends_after_ctrl_c_counts(tmp_path: Path, script: str, counted: str) -> None:
+    begun = tmp_path / "begun"
+    fake = program(tmp_path / "fake", ONE, "echo {}", f"touch {begun}; sleep 1; {script}")
+    with subprocess.Popen(
+        [SCRIPT, "--program", fake, "--runs", "3"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        while not begun.exists() and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert f"torture: {counted}; " in out, out + err
+    assert process.returncode == (1 if counted.startswith("0") else 130)
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_a_run_that_is_cut_short_does_not_count_and_leaves_nothing(tmp_path: Path, twice: bool) -> None:
+    """By a second Ctrl-C, or by a signal that means now."""
+    begun, kept = tmp_path / "begun", tmp_path / "kept"
+    fake = program(tmp_path / "fake", ONE, "echo {}", f"touch {begun}; sleep 60")
+    with subprocess.Popen(
+        [SCRIPT, "--program", fake, "--keep", kept], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        while not begun.exists() and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT if twice else signal.SIGTERM)
+        if twice:
+            time.sleep(0.2)
+            process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert "torture: 0 of 0 runs correct; histories: none; " in out, out + err
+    assert process.returncode == 130 and not list(kept.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("listing", "dry_run", "sentence"),
+    [
+        (NONE, "echo {}", "the program lists no queue and no pool that could be run"),
+        (ONE, "echo 'readyq: not today' >&2; exit 2",
+         "the program lists no queue and no pool that could be run; the last that it refused was: not today"),
+    ],
+)  # fmt: skip
+def test_a_program_with_nothing_to_run_is_refused(tmp_path: Path, listing: str, dry_run: str, sentence: str) -> None:
+    done = call(program(tmp_path / "fake", listing, dry_run, "exit 3"))
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"torture: {sentence}\n")
 
 
 @pytest.mark.parametrize(
@@ -132,6 +204,7 @@ def test_ctrl_c_ends_it_in_order(readyq: Path) -> None:
         (("--only", "0"), "between 1 and 1000000"),
         (("--keep", "/dev/null/x"), "cannot make the folder"),
         (("--program", "/nowhere"), "no program at"),
+        (("--program", "/bin/true"), "list --json printed no JSON; is it readyq?\n"),
         (("--speed", "1"), "unrecognized arguments"),
     ],
 )

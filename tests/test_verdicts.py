@@ -126,6 +126,8 @@ def test_thorough_does_more(readyq: Path) -> None:
     (["list", "--seed", "-1"], "--seed: '-1' is no number"),
     (["list", "--stuck", "soon"], "--stuck: 'soon' is no time from 1s to 3600s"),
     (["list", "--json", "--table"], "one at a time"),
+    (["list", "--only", "model", "--only", "reuse"], "--only is given twice"),
+    (["list", "--only", "model", "--table"], "--table tells of all checks"),
 ])
 def test_bad_words_are_refused_before_anything_runs(readyq: Path, words: list[str], sentence: str) -> None:
     done = check(readyq, *words)
@@ -152,8 +154,31 @@ def test_it_can_be_interrupted(readyq_broken: Path, group: bool) -> None:
         time.sleep(0.01)
 
 
-def test_output_that_can_not_be_written_is_an_error(readyq: Path) -> None:
+@pytest.mark.parametrize("words", [["null"], ["list", "--only", "model"], ["null", "--table"], ["null", "--json"]])
+def test_output_that_can_not_be_written_is_an_error(readyq: Path, words: list[str]) -> None:
+    """And none of the queue's, whose check inherits it."""
     with open("/dev/full", "w", encoding="utf-8") as full:
-        done = subprocess.run([readyq, "check", "null"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        done = subprocess.run([readyq, "check", *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 2
-    assert "standard output can't be written" in done.stderr
+    assert "can't be written" in done.stderr and "VIOLATED" not in done.stderr
+
+
+def test_a_check_that_is_killed_from_outside_accuses_nobody(readyq_broken: Path) -> None:
+    with subprocess.Popen([readyq_broken, "check", "broken_sticks", "--only", "model", "--stuck", "300s"],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        children = Path(f"/proc/{running.pid}/task/{running.pid}/children")
+        while not children.read_text():
+            time.sleep(0.01)
+        os.kill(int(children.read_text()), signal.SIGKILL)
+        out, err = running.communicate(timeout=30)
+    assert running.returncode == 2
+    assert "VIOLATED" not in out
+    assert err == "readyq: model: its process was killed from outside; too little memory?\n"
+
+
+def test_the_help_names_each_check_beside_its_kind(readyq: Path) -> None:
+    said = check(readyq, "--help").stdout
+    answers = json.loads(check(readyq, "null", "--json").stdout)["queues"][0]["checks"]
+    for kind in {one["group"] for one in answers}:
+        names = ", ".join(one["check"] for one in answers if one["group"] == kind)
+        assert re.search(rf"^  {kind} +{names}$", said, re.M), kind

@@ -124,9 +124,25 @@ int suite_judge(struct suite *suite, struct item_log *const *logs, size_t count,
     size_t length = 0;
     for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++)
         if (faults[i].items > 0)
-            length += (size_t)snprintf(text + length, sizeof text - length, " %s: %llu;", faults[i].name,
+            length += (size_t)snprintf(text + length, sizeof text - length, "%s: %llu; ", faults[i].name,
                                        (unsigned long long)faults[i].items);
-    return length == 0 ? 0 : suite_fail(suite, "items%s of %llu", text, (unsigned long long)verdict.received);
+    return length == 0 ? 0 : suite_fail(suite, "items %scame out: %llu", text, (unsigned long long)verdict.received);
+}
+
+const char *suite_answer(int result)
+{
+    static const char *const names[] = {
+        [QUEUE_OK] = "OK", [QUEUE_EMPTY] = "EMPTY", [QUEUE_FULL] = "FULL", [QUEUE_RETRY] = "RETRY"};
+    const char *name = result >= 0 && result < (int)(sizeof names / sizeof names[0]) ? names[result]
+                       : result < 0                                                  ? strerrorname_np(-result)
+                                                                                     : NULL;
+    return name ? name : "what is no answer";
+}
+
+struct history_item_name suite_item(uintptr_t item)
+{
+    const struct history queue = {.subject = HISTORY_OF_QUEUE};
+    return history_item_name(&queue, item);
 }
 
 uint64_t suite_random(uint64_t *state)

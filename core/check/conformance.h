@@ -24,11 +24,12 @@ enum conformance_group {
 const char *conformance_group_name(enum conformance_group group); // "alone", "memory", ...
 
 struct conformance_options {
-    const char *only; // the name of one check; NULL: all that apply
-    uint64_t seed;    // of all choices made at random; the schedule of the threads is not among them
-    unsigned stuck_s; // seconds without any movement after which a check is stuck
-    unsigned percent; // of the rounds that the tests do; 100 unless there is a reason
-    FILE *timeline;   // where the operations go that show a violation of the history; NULL: nowhere
+    const char *only;       // the name of one check; NULL: all that apply
+    uint64_t seed;          // of all choices made at random; the schedule of the threads is not among them
+    unsigned stuck_s;       // seconds without any movement after which a check is stuck
+    unsigned percent;       // of the rounds that the tests do; 100 unless there is a reason
+    uint64_t history_bytes; // of memory for what each thread did; 0: more than ever was needed
+    FILE *timeline;         // where the operations go that show a violation of the history; NULL: nowhere
     void (*stuck)(void *argument, const char *sentence); // called by the watchdog, in place of printing, before abort()
     void *argument;
 };

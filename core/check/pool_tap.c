@@ -66,27 +66,28 @@ static struct history_event *append(struct recorder *recorder, enum history_kind
     return event;
 }
 
-struct history_event *tap_begin(struct pool_tap *tap, enum history_kind kind, uint64_t number)
+struct tapped_event tap_begin(struct pool_tap *tap, enum history_kind kind, uint64_t number)
 {
     struct recorder *recorder = recorder_here(tap);
     if (!recorder)
-        return NULL;
-    const uint64_t start = recorder_start();
+        return (struct tapped_event){0};
+    const uint64_t start = recorder_start(recorder);
     if (recorder->next == recorder->end) {
         refuse(recorder, start);
-        return NULL;
+        return (struct tapped_event){0};
     }
-    return append(recorder, kind, start, number);
+    return (struct tapped_event){recorder, append(recorder, kind, start, number)};
 }
 
-// The clocks of two processors may differ by more than the event took.
-void tap_end(struct history_event *event)
+// Not before what ended inside it, whatever the clock of the processor says that the thread has come to: who asks what was
+// inside compares readings of one thread. The thread may have another recorder by now, or none, if it was attached inside.
+void tap_end(struct tapped_event begun)
 {
+    struct history_event *event = begun.event;
     if (!event)
         return;
-    const uint64_t end = clock_ticks() - here.recorder->origin_ticks;
-    const uint64_t ticks = end > event->start ? end - event->start : 0;
-    event->span = ticks << HISTORY_KIND_BITS | history_kind(event);
+    const uint64_t end = recorder_end(begun.recorder) - begun.recorder->origin_ticks;
+    event->span = (end - event->start) << HISTORY_KIND_BITS | history_kind(event);
 }
 
 // ------------------------------------------------------------------------------------------------ jobs
@@ -126,7 +127,7 @@ bool tap_open_submission(struct pool_tap *tap, struct tap_submission *submission
     const bool fits = recorder->end - recorder->next >= (ptrdiff_t)events;
     struct tapped_job *job = fits ? take_job(tap) : NULL;
     if (!job) {
-        refuse(recorder, recorder_start());
+        refuse(recorder, recorder_start(recorder));
         return false;
     }
     *job = *given;
@@ -134,7 +135,7 @@ bool tap_open_submission(struct pool_tap *tap, struct tap_submission *submission
     *submission = (struct tap_submission){job, recorder, recorder->next, events};
     if (key)
         *recorder->next++ = (struct history_event){.span = HISTORY_KEY, .item = *key};
-    append(recorder, HISTORY_SUBMIT, recorder_start(), number);
+    append(recorder, HISTORY_SUBMIT, recorder_start(recorder), number);
     return true;
 }
 
@@ -155,13 +156,13 @@ void tap_close_submission(struct tap_submission *submission, long answer)
     if (answer < 0)
         withdraw(submission);
     else
-        tap_end(&submission->events[submission->event_count - 1]);
+        tap_end((struct tapped_event){submission->recorder, &submission->events[submission->event_count - 1]});
 }
 
 void tap_run_invoke(void *data)
 {
     const struct tapped_job *job = data;
-    struct history_event *event = tap_begin(in_use, HISTORY_INVOKE, job->number);
+    const struct tapped_event event = tap_begin(in_use, HISTORY_INVOKE, job->number);
     job->invoke(job->data);
     tap_end(event);
 }
@@ -169,7 +170,7 @@ void tap_run_invoke(void *data)
 static void run_ready(void *data)
 {
     const struct tapped_job *job = data;
-    struct history_event *event = tap_begin(in_use, HISTORY_READY, job->number);
+    const struct tapped_event event = tap_begin(in_use, HISTORY_READY, job->number);
     job->end(job->data);
     tap_end(event);
 }
@@ -177,7 +178,7 @@ static void run_ready(void *data)
 void tap_run_free(void *data)
 {
     const struct tapped_job *job = data;
-    struct history_event *event = tap_begin(in_use, HISTORY_FREE, job->number);
+    const struct tapped_event event = tap_begin(in_use, HISTORY_FREE, job->number);
     if (job->end)
         job->end(job->data);
     tap_end(event);

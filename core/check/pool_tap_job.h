@@ -69,9 +69,13 @@ void tap_close_submission(struct tap_submission *submission, long answer);
 void tap_run_invoke(void *job);
 void tap_run_free(void *job);
 
-// An event from its start to its end on the calling thread; NULL: it is not recorded.
-struct history_event *tap_begin(struct pool_tap *tap, enum history_kind kind, uint64_t number);
-void tap_end(struct history_event *event);
+// An event from its start to its end on the calling thread. All NULL: it is not recorded.
+struct tapped_event {
+    struct recorder *recorder;
+    struct history_event *event;
+};
+struct tapped_event tap_begin(struct pool_tap *tap, enum history_kind kind, uint64_t number);
+void tap_end(struct tapped_event begun);
 
 // Fills tap->port_ops from the original's.
 void tap_wrap_ports(struct pool_tap *tap);

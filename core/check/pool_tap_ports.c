@@ -93,7 +93,7 @@ static void run_ready(uint64_t id, void *port_data, void *job_data)
         return;
     }
     const struct tapped_job *job = job_data;
-    struct history_event *event = tap_begin(driver->tap, HISTORY_READY, job->number);
+    const struct tapped_event event = tap_begin(driver->tap, HISTORY_READY, job->number);
     driver->original->ready(id, port->data, job->data);
     tap_end(event);
 }

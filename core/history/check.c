@@ -29,7 +29,27 @@ const char *history_fault_name(enum history_fault fault)
     return names[fault];
 }
 
-// All was drained, so what did not come out is lost; of those, the one enqueued first.
+// The last EMPTY that began when the enqueue had ended, or that the same thread was told after it. An exact one is then
+// false, if the item never came out. NULL: none.
+static const struct history_event *last_empty_after(const struct judge *judge, const struct history_event *enqueue)
+{
+    const struct history_event *last = NULL;
+    const uint32_t own = history_thread_of(judge->history, enqueue);
+    for (uint32_t thread = 0; thread < judge->history->thread_count; thread++) {
+        const struct history_thread *events = &judge->history->threads[thread];
+        const struct history_event *event = events->events + events->count;
+        while (event > events->events && history_kind(event - 1) != HISTORY_EMPTY)
+            event--;
+        if (event-- == events->events || (last && event->start <= last->start))
+            continue;
+        if (thread == own ? event > enqueue : event->start > judge_end(judge->history, enqueue))
+            last = event;
+    }
+    return last;
+}
+
+// All was drained, so what did not come out is lost; of those, the one enqueued first. Whether the queue lost it, or
+// hid it from those who drained, can't be told apart: the EMPTY that they trusted is shown with it.
 static void find_lost(struct judge *judge)
 {
     if (judge->history->cut_ticks != HISTORY_NEVER || judge->delivered_count == judge->count)
@@ -42,8 +62,17 @@ static void find_lost(struct judge *judge)
     }
     history_witness_add(judge->history, judge->verdict, first);
     const uint32_t others = judge->count - judge->delivered_count - 1;
-    history_convict(judge->verdict, HISTORY_LOST, "%s never came out: %s (%u more were lost)",
-                    history_item_name(judge->history, first->item).text, history_say(judge->history, first).text,
+    const struct history_item_name name = history_item_name(judge->history, first->item);
+    const struct history_event *empty = judge->history->promise.empty_exact ? last_empty_after(judge, first) : NULL;
+    if (!empty) {
+        history_convict(judge->verdict, HISTORY_LOST, "%s never came out: %s (%u more were lost)", name.text,
+                        history_say(judge->history, first).text, others);
+        return;
+    }
+    history_witness_add(judge->history, judge->verdict, empty);
+    history_convict(judge->verdict, HISTORY_LOST,
+                    "%s never came out, though %s and the queue was drained: %s (%u more were lost)", name.text,
+                    history_say(judge->history, empty).text, history_say_before(judge->history, first, empty).text,
                     others);
 }
 

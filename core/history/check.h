@@ -4,7 +4,8 @@
 //
 //   invented    an item was dequeued that nobody had begun to enqueue
 //   duplicated  an item was dequeued twice
-//   lost        an item was enqueued, never dequeued, and the question says that all was drained
+//   lost        an item was enqueued, never dequeued, and the question says that all was drained; with the last EMPTY
+//               after it, where EMPTY is exact: what was lost and what was hidden look the same
 //   reordered   enqueue(a) precedes enqueue(b), and dequeue(b) precedes dequeue(a), or a never came out; per producer:
 //               only for a and b of one producer, which is a thread; k-relaxed: if more than k such a for one b
 //   empty       a dequeue answered EMPTY, and at each instant of it some item was certainly inside
@@ -66,7 +67,7 @@ struct history_rank_error {
 
 #define HISTORY_WITNESS_MOST 64u
 struct history_verdict {
-    enum history_fault fault; // the first found, in the order of the enum
+    enum history_fault fault; // the gravest found, which is the first in the order of the enum
     enum history_scope scope;
     uint64_t operations; // events judged
     uint64_t items;      // distinct
@@ -74,14 +75,14 @@ struct history_verdict {
     bool measured; // rank is set: order is RELAXED, or it was asked for
     struct history_rank_error rank;
     char sentence[256];     // what is wrong, in words; empty if nothing is
-    unsigned witness_count; // operations that show it, fewest; without them the history could be right
+    unsigned witness_count; // operations that show it: fewest, but for the EMPTY with what is lost
     unsigned witness_whole; // so many it would be if there were room for all
     struct history_step witness[HISTORY_WITNESS_MOST];
 };
 
 // What the judge takes for granted.
 struct history_question {
-    bool drained;      // all threads ended after EMPTY answers, so that what did not come out is lost
+    bool drained;      // all threads ended after EMPTY answers, so that what did not come out is lost; pool: jobs.h
     bool measure_rank; // count overtaking even where none is allowed
 };
 

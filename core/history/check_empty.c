@@ -184,7 +184,7 @@ static void convict(struct judge *judge, const uint32_t *ends, const struct fals
     else
         history_convict(judge->verdict, HISTORY_FALSE_EMPTY, "%s (until %.0f ns), and all the while %s was inside: %s",
                         told.text, end_ns, history_item_name(history, judge->items[last].enqueue->item).text,
-                        history_say(history, judge->items[last].enqueue).text);
+                        history_say_before(history, judge->items[last].enqueue, empty->event).text);
 }
 
 int judge_false_empty(struct judge *judge)

@@ -145,7 +145,8 @@ static void convict(struct judge *judge, const struct misdeeds *misdeeds)
     const struct history_event *enqueue = item == NO_ITEM ? NULL : judge->items[item].enqueue;
     const struct history_event *first = misdeeds->invented ? NULL : judge->items[item].dequeue;
     const struct history_item_name name = history_item_name(history, dequeue->item);
-    const struct history_phrase came = history_say(history, dequeue);
+    const struct history_phrase came =
+        misdeeds->invented && enqueue ? history_say_before(history, dequeue, enqueue) : history_say(history, dequeue);
     if (enqueue)
         history_witness_add(history, verdict, enqueue);
     if (first)

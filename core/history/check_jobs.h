@@ -27,6 +27,7 @@ struct docket {
     struct job_event *events; // all but keys
     uint32_t *order;          // of them: by job
     uint32_t count;
+    uint32_t unended;         // jobs seen so far that were not completed
     struct judged_job worst;  // of the fault in the verdict
     struct judged_job *keyed; // jobs with a key
     uint64_t *keys;           // of them

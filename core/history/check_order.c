@@ -131,9 +131,10 @@ static void convict(struct judge *judge, const struct overtaking *found)
     judge_witness_item(judge, found->overtaken);
     judge_witness_item(judge, found->by);
     const struct history_item_name name = history_item_name(history, older->enqueue->item);
-    const struct history_phrase in = history_say(history, older->enqueue),
+    const struct history_phrase in = history_say_before(history, older->enqueue, younger->enqueue),
                                 next = history_say(history, younger->enqueue),
-                                out = history_say(history, younger->dequeue);
+                                out = older->dequeue ? history_say_before(history, younger->dequeue, older->dequeue)
+                                                     : history_say(history, younger->dequeue);
     if (older->dequeue)
         history_convict(judge->verdict, HISTORY_REORDERED, "%s was overtaken: %s, then %s; but %s, and only then %s",
                         name.text, in.text, next.text, out.text, history_say(history, older->dequeue).text);

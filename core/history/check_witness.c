@@ -14,8 +14,8 @@ struct history_item_name history_item_name(const struct history *history, uint64
     if (history->subject == HISTORY_OF_POOL)
         snprintf(name.text, sizeof name.text, "job %" PRIu64, item);
     else if (item >> ITEM_PRODUCER_SHIFT)
-        snprintf(name.text, sizeof name.text, "%" PRIu64 ":%" PRIu64 "%s", (item >> ITEM_PRODUCER_SHIFT) - 1,
-                 item & ITEM_SEQUENCE_MASK, item & ITEM_SAMPLED ? "*" : "");
+        snprintf(name.text, sizeof name.text, "%" PRIu64 ":%" PRIu64, (item >> ITEM_PRODUCER_SHIFT) - 1,
+                 item & ITEM_SEQUENCE_MASK);
     else
         snprintf(name.text, sizeof name.text, "0x%" PRIx64, item);
     return name;
@@ -30,7 +30,13 @@ uint32_t history_thread_of(const struct history *history, const struct history_e
     return thread;
 }
 
-struct history_phrase history_say(const struct history *history, const struct history_event *event)
+const char *history_role_name(const struct history_thread *thread)
+{
+    return strcmp(thread->name, "both") == 0 ? "thread" : thread->name;
+}
+
+static struct history_phrase say(const struct history *history, const struct history_event *event, const char *when,
+                                 uint64_t moment)
 {
     static const char *const did[HISTORY_KINDS] = {
         [HISTORY_ENQUEUE] = "enqueued",       [HISTORY_DEQUEUE] = "dequeued", [HISTORY_EMPTY] = "was told EMPTY",
@@ -41,10 +47,22 @@ struct history_phrase history_say(const struct history *history, const struct hi
     const enum history_kind kind = history_kind(event);
     const struct history_item_name item = history_item_name(history, event->item);
     struct history_phrase phrase;
-    snprintf(phrase.text, sizeof phrase.text, "%.16s %" PRIu32 " %s%s%s at %.0f ns", thread->name, thread->rank,
-             did[kind], kind == HISTORY_EMPTY ? "" : " ", kind == HISTORY_EMPTY ? "" : item.text,
-             (double)event->start * history->ns_per_tick);
+    snprintf(phrase.text, sizeof phrase.text, "%.16s %" PRIu32 " %s%s%s %s %.0f ns", history_role_name(thread),
+             thread->rank, did[kind], kind == HISTORY_EMPTY ? "" : " ", kind == HISTORY_EMPTY ? "" : item.text, when,
+             (double)moment * history->ns_per_tick);
     return phrase;
+}
+
+struct history_phrase history_say(const struct history *history, const struct history_event *event)
+{
+    return say(history, event, "at", event->start);
+}
+
+struct history_phrase history_say_before(const struct history *history, const struct history_event *event,
+                                         const struct history_event *other)
+{
+    const uint64_t end = history_end(event);
+    return end < other->start ? say(history, event, "by", end) : history_say(history, event);
 }
 
 void history_witness_add(const struct history *history, struct history_verdict *verdict,

@@ -5,8 +5,7 @@
 
 #include "core/history/check.h"
 
-// An item of the queue workloads as producer:sequence, with a star if it is a latency sample, another one in hex; a
-// pool's as "job 17".
+// An item of the queue workloads as producer:sequence, another one in hex; a pool's as "job 17".
 struct history_item_name {
     char text[32];
 };
@@ -15,11 +14,17 @@ struct history_item_name history_item_name(const struct history *history, uint64
 // The thread of an event that is in the history.
 uint32_t history_thread_of(const struct history *history, const struct history_event *event);
 
-// "producer 0 enqueued 0:17 at 120 ns", counted from the beginning of the recording.
+// What a thread's role is called in a sentence: of one that does both, it would read as if two had.
+const char *history_role_name(const struct history_thread *thread);
+
+// "producer 0 enqueued 0:17 at 120 ns", the start, counted from the beginning of the recording.
 struct history_phrase {
     char text[112];
 };
 struct history_phrase history_say(const struct history *history, const struct history_event *event);
+// The same of an operation that precedes another: "producer 0 enqueued 0:17 by 135 ns", its end, if time tells that.
+struct history_phrase history_say_before(const struct history *history, const struct history_event *event,
+                                         const struct history_event *other);
 
 // Adds an operation to the witness, or only counts it where there is no room.
 void history_witness_add(const struct history *history, struct history_verdict *verdict,

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,8 @@ static void write_header(const struct history *history, FILE *out)
         .relaxation = history->promise.relaxation,
         .flags = flags_of(history),
         .schedulers = history->schedulers,
+        .workers = history->workers,
+        .unrun = history->unrun,
         .thread_count = history->thread_count,
     };
     snprintf(header.name, sizeof header.name, "%s", history->name);
@@ -83,10 +86,33 @@ static int write_all(const struct history *history, FILE *out)
     return fflush(out) != 0 || ferror(out) ? -EIO : 0;
 }
 
+// Gives a file without a name the name `beside`, in place of what an earlier process of our number left there.
+static int give_name(int descriptor, const char *beside)
+{
+    char self[sizeof "/proc/self/fd/" + 3 * sizeof descriptor];
+    snprintf(self, sizeof self, "/proc/self/fd/%d", descriptor);
+    if (unlink(beside) != 0 && errno != ENOENT)
+        return -errno;
+    return linkat(AT_FDCWD, self, AT_FDCWD, beside, AT_SYMLINK_FOLLOW) == 0 ? 0 : -errno;
+}
+
+// A file that vanishes with the process, if it is ended while it writes, where the file system and /proc can do that.
+// Negative: they can't.
+static int open_nameless(const char *beside)
+{
+    char *copy = access("/proc/self/fd", X_OK) == 0 ? strdup(beside) : NULL;
+    const int descriptor = copy ? open(dirname(copy), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666) : -1;
+    free(copy);
+    return descriptor;
+}
+
 // errno is still that of the write that failed, as nothing else was called on the stream.
 static int write_beside(const struct history *history, const char *beside)
 {
-    const int descriptor = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    int descriptor = open_nameless(beside);
+    const bool nameless = descriptor >= 0;
+    if (!nameless)
+        descriptor = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (descriptor < 0)
         return -errno;
     FILE *out = fdopen(descriptor, "w");
@@ -99,6 +125,8 @@ static int write_beside(const struct history *history, const char *beside)
     int error = write_all(history, out);
     if (error && errno)
         error = -errno;
+    if (nameless && !error)
+        error = give_name(descriptor, beside);
     if (fclose(out) != 0 && !error)
         error = -errno;
     return error;
@@ -107,6 +135,10 @@ static int write_beside(const struct history *history, const char *beside)
 int history_write(const struct history *history, const char *path, struct fault *fault)
 {
     char *beside;
+    if (history->thread_count > HISTORY_THREADS_MOST)
+        return fault_set(fault, -EINVAL,
+                         "the history %.300s can't be written: it has %u threads, and at most %u may be", path,
+                         history->thread_count, HISTORY_THREADS_MOST);
     if (asprintf(&beside, "%s.part%ld", path, (long)getpid()) < 0)
         return fault_set(fault, -ENOMEM, "no memory to write the history %s", path);
     int error = write_beside(history, beside);

@@ -9,7 +9,11 @@
 
 #define HISTORY_FILE_VERSION 1u
 #define HISTORY_BLOCK_EVENTS 65536u
+// Judges take memory by the square of it.
+#define HISTORY_THREADS_MOST 4096u
 
+// So much longer than `path` is the name of what is written beside it.
+#define HISTORY_BESIDE_MOST (sizeof ".part2147483647" - 1)
 // Writes beside `path` and renames, so that there is never half a file. 0, or a negative errno and a sentence.
 int history_write(const struct history *history, const char *path, struct fault *fault);
 

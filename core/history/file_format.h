@@ -35,6 +35,8 @@ struct history_file_header {
     uint32_t relaxation;
     uint32_t flags;
     uint32_t schedulers;
+    uint32_t workers;
+    uint32_t unrun;
     uint32_t thread_count;
     uint32_t crc; // of all before it
 };
@@ -54,7 +56,7 @@ struct history_file_block {
     uint32_t crc; // of all before it, and of the events that follow
 };
 
-_Static_assert(sizeof(struct history_file_header) == 152, "no padding");
+_Static_assert(sizeof(struct history_file_header) == 160, "no padding");
 _Static_assert(sizeof(struct history_file_block) == 40, "no padding");
 _Static_assert(sizeof(struct history_event) == 24, "no padding");
 

@@ -81,6 +81,8 @@ struct history {
     uint64_t cut_ticks;    // from here on it is incomplete, since a thread ran out of room; HISTORY_NEVER: it is whole
     bool drained;        // all threads ended after EMPTY answers, or all jobs were waited for: what is missing is lost
     uint32_t schedulers; // pool: threads of ranks below in role "scheduler"; jobs of others come home to rank 0
+    uint32_t workers;    // pool: on whose threads, all others but in role "worker", jobs are invoked; 0: inside submit
+    uint32_t unrun;      // pool: so many jobs it left behind when it was stopped, invoked and not completed
     uint32_t thread_count; //
     struct history_thread *threads;
 };

@@ -60,7 +60,7 @@ static bool is_invoked_twice(const struct docket *docket, const struct judged_jo
 
 static bool is_not_completed(const struct docket *docket, const struct judged_job *job)
 {
-    return !job->end && is_over(docket);
+    return !job->end && is_over(docket) && docket->unended > docket->history->unrun;
 }
 
 static bool is_completed_twice(const struct docket *docket, const struct judged_job *job)
@@ -97,20 +97,30 @@ static uint32_t home_of(const struct docket *docket, const struct judged_job *jo
     return is_scheduler(docket, job->submit) ? thread_of(docket, job->submit)->rank : 0;
 }
 
-// Without workers all of it happens inside the submit.
-static bool is_inside_submit(const struct judged_job *job)
+static bool is_invoked_astray(const struct docket *docket, const struct judged_job *job)
 {
-    return job->invoke && job->invoke->thread == job->submit->thread && job->end->thread == job->submit->thread &&
-           job->end->event->start >= job->submit->event->start &&
+    return docket->history->workers > 0 && job->invoke && strcmp(thread_of(docket, job->invoke)->name, "worker") != 0;
+}
+
+// Without workers all of it happens inside the submit.
+static bool is_inside_submit(const struct docket *docket, const struct judged_job *job)
+{
+    return docket->history->workers == 0 && job->invoke && job->invoke->thread == job->submit->thread &&
+           job->end->thread == job->submit->thread && job->end->event->start >= job->submit->event->start &&
            history_end(job->end->event) <= history_end(job->submit->event);
 }
 
-static bool is_strayed(const struct docket *docket, const struct judged_job *job)
+static bool is_completed_astray(const struct docket *docket, const struct judged_job *job)
 {
     if (!docket->history->promise.completes_on_submitter || !job->submit || !job->end)
         return false;
     const bool home = is_scheduler(docket, job->end) && thread_of(docket, job->end)->rank == home_of(docket, job);
-    return !home && !is_inside_submit(job);
+    return !home && !is_inside_submit(docket, job);
+}
+
+static bool is_strayed(const struct docket *docket, const struct judged_job *job)
+{
+    return is_invoked_astray(docket, job) || is_completed_astray(docket, job);
 }
 
 static const struct {
@@ -131,6 +141,7 @@ void jobs_judge_one(struct docket *docket, const struct judged_job *job)
 {
     struct history_verdict *verdict = docket->verdict;
     verdict->items++;
+    docket->unended += !job->end;
     for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
         if (verdict->fault != HISTORY_OK && faults[i].fault >= verdict->fault)
             return;
@@ -199,8 +210,11 @@ static void convict_not_completed(struct docket *docket)
     const struct judged_job *job = &docket->worst;
     show(docket, job->submit);
     show(docket, job->invoke);
-    history_convict(docket->verdict, HISTORY_NOT_COMPLETED, "%s, %s, and it was never completed",
-                    say(docket, job->submit).text, say(docket, job->invoke).text);
+    char others[64] = "";
+    if (docket->history->unrun > 0)
+        snprintf(others, sizeof others, ", nor were more jobs than the %u left behind", docket->history->unrun);
+    history_convict(docket->verdict, HISTORY_NOT_COMPLETED, "%s, %s, and it was never completed%s",
+                    say(docket, job->submit).text, say(docket, job->invoke).text, others);
 }
 
 static void convict_early(struct docket *docket)
@@ -220,6 +234,12 @@ static void convict_early(struct docket *docket)
 static void convict_strayed(struct docket *docket)
 {
     const struct judged_job *job = &docket->worst;
+    if (is_invoked_astray(docket, job)) {
+        show(docket, job->invoke);
+        history_convict(docket->verdict, HISTORY_STRAYED, "%s, on a thread that is no worker",
+                        say(docket, job->invoke).text);
+        return;
+    }
     show(docket, job->submit);
     show(docket, job->end);
     history_convict(docket->verdict, HISTORY_STRAYED, "%s, so that it belongs to scheduler %u, but %s",

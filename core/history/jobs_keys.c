@@ -35,12 +35,20 @@ struct key_sweep {
     struct last_invoked *of_submitter; // by thread of the submit
     struct last_invoked *of_both;      // by both
     struct last_invoked *open;         // by thread of the submit: those of its submits that the next may be inside of
-    uint32_t *next_open;               // by job: the list goes on; from 1
+    uint32_t *next_open;               // by job: the list goes on, to the next older; from 1
 };
 
 static uint64_t key_of(const void *context, uint32_t job)
 {
     return ((const struct key_sweep *)context)->keys[job];
+}
+
+// As its thread made it, among equal readings.
+static uint64_t submit_place(const void *context, uint32_t job)
+{
+    const struct key_sweep *sweep = context;
+    const struct job_event *submit = sweep->jobs[job].submit;
+    return (uint64_t)(submit->event - sweep->history->threads[submit->thread].events);
 }
 
 static uint64_t submit_start(const void *context, uint32_t job)
@@ -139,23 +147,16 @@ static uint32_t overtaken(const struct key_sweep *sweep, uint32_t number)
     return 0;
 }
 
-// A submit of the same thread inside of which this one is does not precede it. The others do that had been open.
+// A submit of the same thread inside of which this one is does not precede it. The others do that had been open. One
+// is inside the other, the newest innermost: outside of one that is still open all are.
 static void close_submits(struct key_sweep *sweep, uint32_t number)
 {
     struct last_invoked *open = &sweep->open[sweep->jobs[number].submit->thread];
-    uint32_t still = 0, next;
-    for (uint32_t job = is_known(sweep, open) ? open->job : 0; job; job = next) {
-        next = sweep->next_open[job - 1];
-        const bool before = sweep->jobs[job - 1].submit->event < sweep->jobs[number].submit->event;
-        if (before && submit_end(sweep, job - 1) <= submit_start(sweep, number)) {
-            note_for_submitter(sweep, job - 1);
-        } else {
-            sweep->next_open[job - 1] = still;
-            still = job;
-        }
-    }
-    sweep->next_open[number] = still;
-    *open = (struct last_invoked){.key_number = sweep->key_number, .job = still};
+    uint32_t job = is_known(sweep, open) ? open->job : 0;
+    for (; job && submit_end(sweep, job - 1) <= submit_start(sweep, number); job = sweep->next_open[job - 1])
+        note_for_submitter(sweep, job - 1);
+    sweep->next_open[number] = job;
+    *open = (struct last_invoked){.key_number = sweep->key_number, .job = job};
 }
 
 static void open_submit(struct key_sweep *sweep, uint32_t number)
@@ -210,7 +211,8 @@ static uint32_t *make_order(const struct key_sweep *sweep, uint64_t (*time)(cons
     for (uint32_t i = 0; order && i < sweep->count; i++)
         order[i] = i;
     if (order &&
-        (jobs_sort(order, sweep->count, time, sweep) != 0 || jobs_sort(order, sweep->count, key_of, sweep) != 0)) {
+        (jobs_sort(order, sweep->count, submit_place, sweep) != 0 || jobs_sort(order, sweep->count, time, sweep) != 0 ||
+         jobs_sort(order, sweep->count, key_of, sweep) != 0)) {
         free(order);
         order = NULL;
     }

@@ -175,45 +175,6 @@ struct recorder *recording_self(struct recording *recording, const char *role, i
 
 // ------------------------------------------------------------------------------------------------ history
 
-// What begins at `at` and belongs together: keys, and the event that they go before. Returns its last place.
-static uint64_t unit_end(const struct history_event *events, uint64_t at, uint64_t count)
-{
-    while (at + 1 < count && history_kind(&events[at]) == HISTORY_KEY)
-        at++;
-    return at;
-}
-
-static uint64_t unit_begin(const struct history_event *events, uint64_t at)
-{
-    while (at > 0 && history_kind(&events[at - 1]) == HISTORY_KEY)
-        at--;
-    return at;
-}
-
-static void move_back(struct history_event *events, uint64_t to, uint64_t begin, uint64_t end)
-{
-    for (; begin <= end; begin++, to++) {
-        const struct history_event moved = events[begin];
-        memmove(&events[to + 1], &events[to], (begin - to) * sizeof moved);
-        events[to] = moved;
-    }
-}
-
-// Operations are recorded as they end. On a pool one may have others inside, a `ready` that submits, and they are few;
-// it belongs before them. Keys have no time and stay with what they belong to.
-static void sort_by_start(struct history_event *events, uint64_t count)
-{
-    for (uint64_t begin = 0; begin < count;) {
-        const uint64_t end = unit_end(events, begin, count);
-        uint64_t to = begin;
-        while (to > 0 && history_kind(&events[end]) != HISTORY_KEY && events[to - 1].start > events[end].start)
-            to = unit_begin(events, to - 1);
-        if (to < begin)
-            move_back(events, to, begin, end);
-        begin = end + 1;
-    }
-}
-
 static void describe(const struct recording *recording, struct history *history)
 {
     const struct recording_plan *plan = &recording->plan;
@@ -226,6 +187,7 @@ static void describe(const struct recording *recording, struct history *history)
     history->sampled = plan->sampled;
     history->cut_ticks = recording->refused_ticks;
     history->schedulers = plan->schedulers;
+    history->workers = plan->workers;
     history->thread_count = recording->joined;
 }
 
@@ -245,7 +207,6 @@ int recording_history(struct recording *recording, struct history **made)
         thread->rank = recorder->rank;
         thread->events = recorder->first;
         thread->count = (uint64_t)(recorder->next - recorder->first);
-        sort_by_start(thread->events, thread->count);
         if (recorder->refused_ticks < history->cut_ticks)
             history->cut_ticks = recorder->refused_ticks;
     }

@@ -6,7 +6,9 @@
 // before anything of the operation can have been executed (recorder_start: a reading that later loads wait for), and
 // the last one after its loads are done and its result is known (clock_ticks). A store may become visible to
 // others a little after that: a queue for which that matters breaks the contract, which wants seq_cst there.
-// Readings of two processors may differ by the skew, which is measured when a recording begins.
+// Readings of two processors may differ by the skew, which is measured when a recording begins. A thread that moves to
+// a processor whose clock is behind must not seem to go back in time: what it read before is a lower bound of all that
+// it reads later, so each of its readings is the greatest so far, and its events keep the order in which it made them.
 #ifndef READYQ_HISTORY_RECORDER_H
 #define READYQ_HISTORY_RECORDER_H
 
@@ -17,7 +19,8 @@
 
 // An interval may be wider than its operation. So one reading can serve as the end of an operation and as the start of
 // the next of the same thread, where that follows at once, which nearly halves the cost: recorder_next_start and
-// recorder_end. How soon the next follows is found out by a reading of its own, once every so many operations.
+// recorder_end. How soon the next follows is found out by a reading of its own, once every so many operations, and after
+// every answer on which a thread may rest: EMPTY, FULL, RETRY.
 #define RECORDER_NEAR_STARTS 7u   // taken from the end before, after one that was found to be near
 #define RECORDER_NEAR_READINGS 4u // near is what is not longer than so many readings take
 
@@ -26,7 +29,7 @@ struct recorder {
     struct history_event *next, *end; // next == end: no room
     uint64_t origin_ticks;
     uint64_t every;       // of a sample; 0: everything
-    uint64_t last_ticks;  // what recorder_end read last; 0: nothing yet
+    uint64_t last_ticks;  // the greatest reading so far; 0: none yet
     uint64_t near_ticks;  // a start so soon after last_ticks follows at once
     uint32_t near_starts; // so many starts to come may be taken from last_ticks
     uint32_t rank;
@@ -45,10 +48,11 @@ struct recording_plan {
     uint64_t sampled;      // as in struct history
     uint64_t memory_bytes; // for the events of all threads together
     unsigned threads;      // that will take a recorder
-    uint32_t schedulers;   // pool
+    uint32_t schedulers;   // pool, as in struct history
+    uint32_t workers;      // likewise
 };
 
-// 0, or -ENOMEM and a sentence. Measures the skew between the processors that the process may use: some ms. Main.
+// 0, or -ENOMEM and a sentence. Measures the skew between the processors that the process may use: see skew.h. Main.
 int recording_create(struct recording **recording, const struct recording_plan *plan, struct fault *fault);
 void recording_destroy(struct recording *recording);
 
@@ -69,34 +73,46 @@ void recording_history_free(struct history *history);
 // What recording one of a row of operations costs, its readings included: median of many, in ns. Takes some ms.
 double recorder_cost_ns(void);
 
-// Before the operation.
-static inline uint64_t recorder_start(void)
+// What the clock says, unless this thread was later already by that of another processor.
+static inline uint64_t recorder_monotone(struct recorder *self, uint64_t ticks)
 {
-    return clock_ticks_before();
+    return self->last_ticks = ticks > self->last_ticks ? ticks : self->last_ticks;
 }
 
-// The same, after an operation whose end recorder_end has read. It is one tick later, as equal readings precede nothing
-// and that operation does precede this one; what a tick is wrong by, no message between processors is quick enough to
-// tell (see skew.c).
+// Before the operation.
+static inline uint64_t recorder_start(struct recorder *self)
+{
+    return recorder_monotone(self, clock_ticks_before());
+}
+
+// The same, after an operation whose end recorder_end has read. The start may be that very end: it is no later than what
+// the clock would say now, however coarse its ticks. As equal readings precede nothing, that the one operation precedes
+// the other is known from the order in which the thread recorded them.
 static inline uint64_t recorder_next_start(struct recorder *self)
 {
     if (__builtin_expect(self->near_starts > 0, 1)) {
         self->near_starts--;
-        return self->last_ticks + 1;
+        return self->last_ticks;
     }
     const uint64_t start = clock_ticks_before();
     if (start - self->last_ticks < self->near_ticks)
         self->near_starts = RECORDER_NEAR_STARTS;
-    return start;
+    return recorder_monotone(self, start);
 }
 
 // The end of an operation and, if it comes to that, the start of the next: nothing later is executed before it.
 static inline uint64_t recorder_end(struct recorder *self)
 {
-    return self->last_ticks = clock_ticks_before();
+    return recorder_monotone(self, clock_ticks_before());
 }
 
-// After it. `end` is clock_ticks() or recorder_end, read first of all.
+// After an answer on which the thread may nap or spin: an interval that spans that too could hardly be refuted.
+static inline void recorder_rest(struct recorder *self)
+{
+    self->near_starts = 0;
+}
+
+// After it. `start` and `end` were read by the above, `end` first of all.
 static inline void recorder_add(struct recorder *self, enum history_kind kind, uint64_t start, uint64_t end,
                                 uint64_t item)
 {
@@ -105,9 +121,8 @@ static inline void recorder_add(struct recorder *self, enum history_kind kind, u
             self->refused_ticks = start - self->origin_ticks;
         return;
     }
-    const uint64_t ticks = end > start ? end - start : 0; // of a thread that went to a processor whose clock is behind
     *self->next++ = (struct history_event){
-        .start = start - self->origin_ticks, .span = ticks << HISTORY_KIND_BITS | kind, .item = item};
+        .start = start - self->origin_ticks, .span = (end - start) << HISTORY_KIND_BITS | kind, .item = item};
 }
 
 #endif

@@ -89,10 +89,13 @@ static bool is_recorded(const struct recorder *recorder, uintptr_t item)
 static void add_enqueue(struct recorder *recorder, int result, uint64_t start, uintptr_t item)
 {
     const uint64_t end = recorder_end(recorder);
-    if (result == QUEUE_OK)
+    if (result == QUEUE_OK) {
         recorder_add(recorder, HISTORY_ENQUEUE, start, end, item);
-    else if (result == QUEUE_FULL && recorder->every == 0)
+        return;
+    }
+    if (result == QUEUE_FULL && recorder->every == 0)
         recorder_add(recorder, HISTORY_FULL, start, end, item);
+    recorder_rest(recorder);
 }
 
 static int tap_enqueue(void *queue, void *handle, uintptr_t item)
@@ -132,6 +135,8 @@ static int tap_dequeue(void *queue, void *handle, uintptr_t *item)
         recorder_add(own->recorder, HISTORY_EMPTY, start, recorder_end(own->recorder), 0);
     else if (result == QUEUE_OK && is_recorded(own->recorder, *item))
         recorder_add(own->recorder, HISTORY_DEQUEUE, start, recorder_end(own->recorder), *item);
+    if (result != QUEUE_OK)
+        recorder_rest(own->recorder);
     return result;
 }
 
@@ -160,6 +165,8 @@ static unsigned tap_enqueue_batch(void *queue, void *handle, const uintptr_t *it
     add_batch(own->recorder, HISTORY_ENQUEUE, start, end, items, moved);
     if (moved < count && *result == QUEUE_FULL && own->recorder->every == 0)
         recorder_add(own->recorder, HISTORY_FULL, start, end, items[moved]);
+    if (moved < count)
+        recorder_rest(own->recorder);
     return moved;
 }
 
@@ -175,6 +182,8 @@ static unsigned tap_dequeue_batch(void *queue, void *handle, uintptr_t *items, u
     add_batch(own->recorder, HISTORY_DEQUEUE, start, end, items, moved);
     if (moved < count && *result == QUEUE_EMPTY)
         recorder_add(own->recorder, HISTORY_EMPTY, start, end, 0);
+    if (moved < count)
+        recorder_rest(own->recorder);
     return moved;
 }
 

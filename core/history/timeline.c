@@ -39,8 +39,8 @@ static struct label label_of(const struct drawing *drawing, const struct history
     const enum history_kind kind = history_kind(&step->event);
     const struct history_item_name item = history_item_name(drawing->history, step->event.item);
     struct label label;
-    snprintf(label.text, sizeof label.text, "%.16s %" PRIu32 " %s%s%s", thread->name, thread->rank, does[kind],
-             kind == HISTORY_EMPTY ? "" : " ", kind == HISTORY_EMPTY ? "" : item.text);
+    snprintf(label.text, sizeof label.text, "%.16s %" PRIu32 " %s%s%s", history_role_name(thread), thread->rank,
+             does[kind], kind == HISTORY_EMPTY ? "" : " ", kind == HISTORY_EMPTY ? "" : item.text);
     return label;
 }
 

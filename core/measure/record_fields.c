@@ -190,8 +190,8 @@ const struct record_field record_fields[] = {
           "sampled: a part of it was, which can show a fault and never that there is none; also where all was asked "
           "for and the memory did not suffice. none: no history was judged. Absent when the run was not begun."),
     FIELD(history_fault, "", "",
-          "What the history shows. ok: no fault. Otherwise the first fault by its name, such as lost, reordered or "
-          "false_empty. Absent, as what follows, when no history was judged."),
+          "What the history shows. ok: no fault. Otherwise the gravest fault found, by its name, such as lost, "
+          "reordered or false_empty. Absent, as what follows, when no history was judged."),
     FIELD(history_operations, "operations", "", "Events of the history that were judged, in the whole run."),
     FIELD(history_empties, "operations", "", "Of these, calls that were answered EMPTY. Absent on a pool."),
     FIELD(history_cut_ns, "ns", "",

@@ -94,6 +94,9 @@ static int judge_end(int status, const char *check, struct legacy *legacy, struc
         answer->state = CHECK_OK;
     else if (text)
         snprintf(answer->sentence, sizeof answer->sentence, "%s", bare(text, check));
+    else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+        // Nothing in a queue, nor the watchdog, which aborts, ends a process so.
+        result = fault_set(fault, -ENOMEM, "%s: its process was killed from outside; too little memory?", check);
     else if (WIFSIGNALED(status))
         snprintf(answer->sentence, sizeof answer->sentence, "it ended the process: %s", strsignal(WTERMSIG(status)));
     else
@@ -117,7 +120,9 @@ static int run_forked(const struct queue_choice *choice, const struct conformanc
 {
     int status;
     const uint64_t start_ns = clock_system_ns();
-    fflush(stdout);
+    // The child inherits the stream with its error, and would take it for one of its own.
+    if (fflush(stdout) != 0 || ferror(stdout))
+        return fault_set(fault, -EIO, "standard output can't be written");
     const pid_t child = fork();
     if (child < 0)
         return fault_set(fault, -errno, "%s: no process can be started: %s", check, strerror(errno));

@@ -25,7 +25,7 @@ enum { KEY_ALL = 256, KEY_ONLY, KEY_SEED, KEY_STUCK, KEY_THOROUGH, KEY_JSON, KEY
 
 static const struct argp_option options[] = {
     {"all", KEY_ALL, NULL, 0, "Every listed queue", 0},
-    {"only", KEY_ONLY, "CHECK", 0, "One check; the names are those in the lines", 0},
+    {"only", KEY_ONLY, "CHECK", 0, "One check; their names are below", 0},
     {"seed", KEY_SEED, "N", 0, "Of all choices made at random (1)", 0},
     {"stuck", KEY_STUCK, "TIME", 0, "How long nothing may move before it counts as hanging (20s)", 0},
     {"thorough", KEY_THOROUGH, NULL, 0, "Ten times the rounds", 0},
@@ -51,6 +51,8 @@ static void take_check(struct argp_state *state, struct wish *wish, const char *
         i++;
     if (!conformance_check_at(i))
         refuse_check(state, name);
+    if (wish->options.only)
+        argp_error(state, "--only is given twice, and takes one check");
     wish->options.only = name;
 }
 
@@ -101,6 +103,8 @@ static error_t take_word(int key, char *argument, struct argp_state *state)
         if (wish->all ? wish->count > 0 : wish->count == 0)
             argp_error(state, wish->all ? "--all means every queue: leave the names out, or --all"
                                         : "a QUEUE is missing; 'readyq list queues' shows them, --all takes all");
+        if (wish->options.only && wish->format == CHECK_TABLE)
+            argp_error(state, "--table tells of all checks, and --only asks for one of them: leave one of them out");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -189,15 +193,35 @@ static int check(struct command_call *call, const struct wish *wish, struct faul
     return result == 0 && report.violated > 0 ? EXIT_INCORRECT : result;
 }
 
+// A line a kind: "  alone     model, loops".
+static const char *write_kinds(char *text, size_t size)
+{
+    size_t used = 0;
+    for (unsigned group = 0; group < CONFORMANCE_GROUPS; group++) {
+        const struct conformance_check *check;
+        const char *between = "";
+        used += (size_t)snprintf(text + used, size - used, "  %-9s ", conformance_group_name(group));
+        for (unsigned i = 0; (check = conformance_check_at(i)); i++) {
+            if (check->group != group)
+                continue;
+            used += (size_t)snprintf(text + used, size - used, "%s%s", between, check->name);
+            between = ", ";
+        }
+        used += (size_t)snprintf(text + used, size - used, "\n");
+    }
+    return text;
+}
+
 int command_check(struct command_call *call, struct fault *fault)
 {
-    char help[512];
+    char help[1024], kinds[512];
     snprintf(
         help, sizeof help,
         "Holds queues against the contract and against what they promise: each check in a process of its own, a line "
-        "each.\vExit code: 0 all conform, 1 a check failed, 2 wrong usage or the machine gave too little.\n\n"
+        "each.\vThe checks, by their kinds, which are the columns of a table:\n%s\n"
+        "Exit code: 0 all conform, 1 a check failed, 2 wrong usage or the machine gave too little.\n\n"
         "Examples:\n  readyq check %s\n  readyq check --all --table",
-        queue_list[0].name);
+        write_kinds(kinds, sizeof kinds), queue_list[0].name);
     const struct argp argp = {
         .options = options, .parser = take_word, .args_doc = "QUEUE[:PARAMETERS]...", .doc = help};
     struct wish wish = {.options = {.seed = 1, .stuck_s = 20, .percent = 100}};

@@ -28,6 +28,17 @@ static int write_json(const struct record *record, struct fault *fault)
     return result == 0 ? 0 : fault_set(fault, result, "the record can't be written: %s", strerror(-result));
 }
 
+// Sweeps give every option, and are quiet.
+static void say_what_is_idle(const struct run_request *request)
+{
+    const char *why = request->options.settings.check == HISTORY_SCOPE_NONE ? "no check was asked for"
+                                                                            : "--check full records every item or job";
+    if (request->check_every_idle)
+        fprintf(stderr, "  %s: --check-every has no effect\n", why);
+    if (request->check_memory_idle)
+        fprintf(stderr, "  %s: --check-memory has no effect\n", why);
+}
+
 // The record goes out first: if it can't, nothing is written at all, and if the files can't be written, it is what is
 // left of the run.
 static int report(const struct measurement *all, struct fault *fault)
@@ -38,10 +49,14 @@ static int report(const struct measurement *all, struct fault *fault)
         return json;
     const int files = csv ? record_write_csv(&all->record, csv, fault) : 0;
     // What shows a fault can't be had again, and is wanted whatever else is not.
+    if (all->result.witness && all->request.quiet)
+        summary_print_subject(&all->record, stderr);
     if (all->result.witness)
         fprintf(stderr, "what in the history shows it:\n%s", all->result.witness);
-    if (!all->request.quiet)
+    if (!all->request.quiet) {
         summary_print(&all->record, all->request.options.workload->operation, files == 0 ? csv : NULL, stderr);
+        say_what_is_idle(&all->request);
+    }
     return files;
 }
 

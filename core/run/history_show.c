@@ -8,6 +8,9 @@
 
 #include "core/run/table.h"
 
+// Different roles for which a row has room, and more.
+#define ROLES_MOST 64u
+
 static const char *const order_names[] = {
     [QUEUE_ORDER_FIFO] = "fifo", [QUEUE_ORDER_PER_PRODUCER] = "per-producer", [QUEUE_ORDER_RELAXED] = "relaxed"};
 static const char *const kind_names[HISTORY_KINDS] = {
@@ -75,18 +78,23 @@ static struct words promise_of_pool(const struct history_promise *promise)
 static struct words threads_of(const struct history *history)
 {
     struct words words = {"none"};
-    size_t used = 0;
-    for (uint32_t i = 0; i < history->thread_count && used < sizeof words.text; i++) {
-        uint32_t before = 0, count = 0;
-        for (uint32_t k = 0; k < history->thread_count; k++) {
-            const bool same = strcmp(history->threads[k].name, history->threads[i].name) == 0;
-            before += same && k < i;
-            count += same;
-        }
-        if (before == 0)
-            used += (size_t)snprintf(words.text + used, sizeof words.text - used, "%s%" PRIu32 " %s", used ? ", " : "",
-                                     count, history->threads[i].name);
+    const char *names[ROLES_MOST];
+    uint32_t counts[ROLES_MOST];
+    unsigned roles = 0;
+    for (uint32_t i = 0; i < history->thread_count; i++) {
+        unsigned role = 0;
+        while (role < roles && strcmp(names[role], history->threads[i].name) != 0)
+            role++;
+        if (role == ROLES_MOST)
+            continue;
+        names[role] = history->threads[i].name;
+        counts[role] = role < roles ? counts[role] + 1 : 1;
+        roles += role == roles;
     }
+    size_t used = 0;
+    for (unsigned role = 0; role < roles && used < sizeof words.text; role++)
+        used += (size_t)snprintf(words.text + used, sizeof words.text - used, "%s%" PRIu32 " %s", role ? ", " : "",
+                                 counts[role], names[role]);
     return words;
 }
 
@@ -158,6 +166,8 @@ int history_show(const struct history_judged *judged, unsigned width, FILE *out)
     row(&table, "scope", scope_of(history, judged->verdict->scope));
     snprintf(words.text, sizeof words.text, "%s",
              history->drained ? "yes: what did not come out is lost" : "no: the rest may still be inside");
+    if (history->drained && history->unrun)
+        snprintf(words.text, sizeof words.text, "yes: but for %" PRIu32 " jobs that were left behind", history->unrun);
     row(&table, "drained", words);
     snprintf(words.text, sizeof words.text, "differ by %.0f ns at most", ns_of(history, history->skew_ticks));
     row(&table, "clocks", words);
@@ -222,15 +232,16 @@ static json_t *judged_json(const struct history_judged *judged)
     const struct history *history = judged->history;
     const struct history_verdict *verdict = judged->verdict;
     json_t *cut = history->cut_ticks == HISTORY_NEVER ? json_null() : json_real(ns_of(history, history->cut_ticks));
-    return json_pack("{s:s, s:s, s:o, s:o, s:s, s:I, s:o, s:b, s:f, s:f, s:s, s:s, s:s, s:o, s:I, s:o, s:f, s:f}",
-                     "subject", history->subject == HISTORY_OF_POOL ? "pool" : "queue", "name", history->name,
-                     "promise", promise_json(history), "counts", counts_json(judged), "scope",
-                     history_scope_name(verdict->scope), "sampled", (json_int_t)history->sampled, "cut_ns", cut,
-                     "drained", history->drained, "skew_ns", ns_of(history, history->skew_ticks), "length_ns",
-                     length_ns(history), "verdict", verdict_word(verdict), "fault", history_fault_name(verdict->fault),
-                     "sentence", verdict->sentence, "witness", witness_json(judged), "witness_whole",
-                     (json_int_t)verdict->witness_whole, "rank_error", rank_json(verdict), "read_s",
-                     (double)judged->read_ns / 1e9, "judge_s", (double)judged->judge_ns / 1e9);
+    return json_pack(
+        "{s:s, s:s, s:o, s:o, s:s, s:I, s:o, s:b, s:I, s:I, s:f, s:f, s:s, s:s, s:s, s:o, s:I, s:o, s:f, s:f}",
+        "subject", history->subject == HISTORY_OF_POOL ? "pool" : "queue", "name", history->name, "promise",
+        promise_json(history), "counts", counts_json(judged), "scope", history_scope_name(verdict->scope), "sampled",
+        (json_int_t)history->sampled, "cut_ns", cut, "drained", history->drained, "workers",
+        (json_int_t)history->workers, "unrun", (json_int_t)history->unrun, "skew_ns",
+        ns_of(history, history->skew_ticks), "length_ns", length_ns(history), "verdict", verdict_word(verdict), "fault",
+        history_fault_name(verdict->fault), "sentence", verdict->sentence, "witness", witness_json(judged),
+        "witness_whole", (json_int_t)verdict->witness_whole, "rank_error", rank_json(verdict), "read_s",
+        (double)judged->read_ns / 1e9, "judge_s", (double)judged->judge_ns / 1e9);
 }
 
 int history_show_json(const struct history_judged *judged, FILE *out)

@@ -32,9 +32,16 @@ int judging_check_file(const char *path, struct fault *fault)
     const size_t length = strlen(path);
     if (path[length - 1] == '/')
         return fault_set(fault, -EINVAL, "the history can't be written to '%s', which names a folder", path);
-    memcpy(copy, path, length + 1);
     // It is written beside the name that it gets.
-    const int folder = open(dirname(copy), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    memcpy(copy, path, length + 1);
+    const char *folder_name = dirname(copy);
+    const char *last = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+    const long name_most = pathconf(folder_name, _PC_NAME_MAX);
+    if (length + HISTORY_BESIDE_MOST >= PATH_MAX ||
+        (name_most > 0 && strlen(last) + HISTORY_BESIDE_MOST > (size_t)name_most))
+        return fault_set(fault, -ENAMETOOLONG, "the history can't be written to '%.100s...': its name is too long",
+                         path);
+    const int folder = open(folder_name, O_PATH | O_DIRECTORY | O_CLOEXEC);
     const int error = folder < 0 || faccessat(folder, ".", W_OK | X_OK, AT_EACCESS) ? -errno : 0;
     if (folder >= 0)
         close(folder);
@@ -76,6 +83,7 @@ static int start_recording(struct judging *judging, const struct run_plan *plan,
         .memory_bytes = settings->check_memory_mib << 20,
         .threads = queue ? plan->threads : plan->threads + plan->demand.workers + POOL_EXTRA_THREADS,
         .schedulers = plan->schedulers,
+        .workers = queue ? 0 : plan->demand.workers,
     };
     return recording_create(&judging->recording, &recording, fault);
 }
@@ -168,8 +176,8 @@ static int check_history(const struct judging *judging, const struct history *hi
     return (on_queue(judging->plan) ? history_check : history_check_jobs)(history, &question, verdict, fault);
 }
 
-int judging_judge(struct judging *judging, bool drained, struct record *record, struct run_result *result,
-                  struct fault *violation, struct fault *fault)
+int judging_judge(struct judging *judging, bool drained, uint64_t unrun, struct record *record,
+                  struct run_result *result, struct fault *violation, struct fault *fault)
 {
     if (!judging->recording)
         return 0;
@@ -178,6 +186,7 @@ int judging_judge(struct judging *judging, bool drained, struct record *record, 
     if (error)
         return fault_set(fault, error, "no memory to judge the history");
     history->drained = drained;
+    history->unrun = unrun < UINT32_MAX ? (uint32_t)unrun : UINT32_MAX; // more than can be judged
     const char *path = judging->plan->options->history;
     struct progress_line line;
     announce(judging, history, &line);

@@ -216,6 +216,14 @@ static int read_tags(struct run_options *options, const struct typed *typed, str
     return result;
 }
 
+static bool is_setting_given(const struct typed *typed, const char *parameter)
+{
+    unsigned i = 0;
+    while (run_params[i].name && strcmp(run_params[i].name, parameter) != 0)
+        i++;
+    return run_params[i].name && typed_value(typed, KEY_SETTING + (int)i);
+}
+
 // The first of `keys` that was given although `reason` forbids it makes the sentence.
 static int refuse_given(const struct typed *typed, const int *keys, const char *reason, struct fault *fault)
 {
@@ -339,6 +347,9 @@ int options_parse(struct run_request *request, int argc, char **argv, struct fau
     request->allocator = typed_value(&typed, KEY_ALLOCATOR);
     request->dry_run = typed_value(&typed, KEY_DRY_RUN);
     request->quiet = typed_value(&typed, KEY_QUIET);
+    const uint64_t check = request->options.settings.check;
+    request->check_every_idle = check != HISTORY_SCOPE_SAMPLED && is_setting_given(&typed, "check_every");
+    request->check_memory_idle = check == HISTORY_SCOPE_NONE && is_setting_given(&typed, "check_memory_mib");
     for (unsigned i = 0; i < 2 * SETTINGS_MOST; i++)
         free(typed.owned[i]);
     if (result != 0)

@@ -12,6 +12,7 @@ struct run_request {
     const char *allocator; // as typed, or NULL
     bool dry_run;
     bool quiet;
+    bool check_every_idle, check_memory_idle; // given, and without effect, as nothing is checked by them
 };
 
 // Reads the words behind "readyq run" (argv[0] is the name for messages). Does not return for --help, --usage and

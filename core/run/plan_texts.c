@@ -100,17 +100,47 @@ static void print_choice(FILE *out, const char *what, const struct queue_choice 
 }
 
 // What the workload checks, and what the history is held against.
+static void write_queue_checks(const struct queue_traits *traits, bool whole, FILE *out)
+{
+    const bool relaxed = traits->order == QUEUE_ORDER_RELAXED;
+    fprintf(out, "by delivery%s%s",
+            relaxed               ? ""
+            : traits->empty_exact ? ", order"
+                                  : " and order",
+            traits->empty_exact ? " and EMPTY" : "");
+    if (relaxed || traits->capacity > 0)
+        fprintf(out, ", and by %s%s%s as far as that can be refuted", relaxed ? "its relaxed order" : "",
+                relaxed && traits->capacity > 0 ? ", " : "",
+                traits->capacity == 0         ? ""
+                : traits->full_exact && whole ? "FULL and capacity"
+                                              : "capacity");
+}
+
+static void write_pool_checks(const struct pool_traits *traits, FILE *out)
+{
+    fprintf(out, "by invocation and completion of each job%s%s", traits->keys ? ", order of each key" : "",
+            traits->completes_on_submitter ? ", thread of each completion" : "");
+}
+
+// Said before the run, and true of it however it ends: a history that was cut, or of a run that is stuck, is judged in
+// part or not at all.
 static void write_checks(const struct run_plan *plan, FILE *out)
 {
     const struct run_settings *settings = &plan->options->settings;
     const bool on_queue = plan->options->workload->subject == WORKLOAD_ON_QUEUE;
-    const char *one = on_queue ? "item" : "job", *all = on_queue ? "all calls of the queue" : "all jobs";
     fputs(plan->options->workload->checks, out);
+    if (settings->check == HISTORY_SCOPE_NONE)
+        return;
     if (settings->check == HISTORY_SCOPE_FULL)
-        fprintf(out, "; history of %s against all that it promises", all);
-    if (settings->check == HISTORY_SCOPE_SAMPLED)
-        fprintf(out, "; history of one %s in %" PRIu64 "%s against what it promises", one, settings->check_every,
-                on_queue ? ", and of every EMPTY," : "");
+        fprintf(out, "; history of the %s", on_queue ? "queue" : "jobs");
+    else
+        fprintf(out, "; history of one %s in %" PRIu64 "%s", on_queue ? "item" : "job", settings->check_every,
+                on_queue ? " and of every EMPTY" : "");
+    fputs(", as far as history_scope says, ", out);
+    if (on_queue)
+        write_queue_checks(&plan->options->queue.traits, settings->check == HISTORY_SCOPE_FULL, out);
+    else
+        write_pool_checks(&plan->pool_traits, out);
 }
 
 // Settings that change nothing as the others stand are left out, so that a cell without a check is the one that it was

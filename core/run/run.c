@@ -296,10 +296,9 @@ static int end_run(struct running *running, enum phases_end end, struct record *
     int error = 0;
     if (end == PHASES_FINISHED && (error = record_window(running, record, result, &found.accounts)) != 0)
         fault_set(fault, error, "no memory for the histograms and accounts");
-    if (!error) {
-        const bool drained = end == PHASES_FINISHED && running->run.unrun == 0;
-        error = judging_judge(&running->subject.judging, drained, record, result, &found.history, fault);
-    }
+    if (!error)
+        error = judging_judge(&running->subject.judging, end == PHASES_FINISHED, running->run.unrun, record, result,
+                              &found.history, fault);
     int incorrect = judge(running, &found, record, result);
     if (end == PHASES_FINISHED && !incorrect && record->operations == 0) {
         snprintf(result->detail, sizeof result->detail, "window: not one operation was completed in it");

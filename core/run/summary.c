@@ -28,7 +28,7 @@ static void write_rate(double per_s, char *buffer, size_t size)
     snprintf(buffer, size, "%.*f%s", per_s < 9.995 ? 2 : per_s < 99.95 ? 1 : 0, per_s, units[unit]);
 }
 
-static void print_subject(const struct record *record, FILE *out)
+void summary_print_subject(const struct record *record, FILE *out)
 {
     fprintf(out, "%s", record->workload);
     if (record->pool)
@@ -47,7 +47,7 @@ static void print_history(const struct record *record, FILE *out)
 {
     if (record->history_operations == RECORD_ABSENT)
         return;
-    char judged[32], after[32];
+    char judged[32], cost[32], after[32];
     fprintf(out, "  history     %s", record->history_scope);
     if (record->history_cut_ns != RECORD_ABSENT) {
         write_time((double)record->history_cut_ns, after, sizeof after);
@@ -56,8 +56,9 @@ static void print_history(const struct record *record, FILE *out)
         fprintf(out, " (1 in %llu)", (unsigned long long)record->check_every);
     }
     write_time(record->history_judged_ns, judged, sizeof judged);
-    fprintf(out, ", %llu operations, %s (judged in %s)", (unsigned long long)record->history_operations,
-            record->history_fault, judged);
+    write_time(record->history_cost_ns, cost, sizeof cost);
+    fprintf(out, ", %llu operations, %s (recorded at %s an operation, judged in %s)",
+            (unsigned long long)record->history_operations, record->history_fault, cost, judged);
     if (record->history_rank_error_max != RECORD_ABSENT)
         fprintf(out, "; rank error at least %llu at most, %.2f in the mean",
                 (unsigned long long)record->history_rank_error_max, record->history_rank_error_mean);
@@ -186,7 +187,7 @@ static void print_lengths(const struct record *record, FILE *out)
 
 void summary_print(const struct record *record, const char *operation, const char *csv, FILE *out)
 {
-    print_subject(record, out);
+    summary_print_subject(record, out);
     if (!isnan(record->throughput_ops_per_s)) {
         char rate[48];
         write_rate(record->throughput_ops_per_s, rate, sizeof rate);

@@ -7,6 +7,9 @@
 
 #include "core/measure/record.h"
 
+// The first line of it: what was run, and the verdict.
+void summary_print_subject(const struct record *record, FILE *out);
+
 // `operation` is what one counted operation is; `csv` is the folder that the rows went to, or NULL.
 void summary_print(const struct record *record, const char *operation, const char *csv, FILE *out);
 

@@ -7,6 +7,7 @@ from benchlib import series, stats
 from benchlib.series import LINE, THREADS
 
 FAILURES_LISTED = 4
+SCOPES = {"full": "in full", "sampled": "sampled"}  # of a history that was judged
 
 
 def lines(runs: pandas.DataFrame, points: pandas.DataFrame, kept: list[str]) -> list[str]:
@@ -14,7 +15,7 @@ def lines(runs: pandas.DataFrame, points: pandas.DataFrame, kept: list[str]) -> 
     crosses = ["A cross on the axis: every run of that point failed."] if (points["n"] == 0).any() else []
     n = span(points.loc[points["n"] > 0, "n"])
     about = f"n = {n} runs a point, each a process of its own and a dot. Marker: median. {_band(points)}"
-    return [about, *promises(runs), *_variation(runs, points, kept), *failures(runs), *crosses, provenance(runs)]
+    return [about, *promises(runs), *_variation(runs, points, kept), *checks(runs), *crosses, provenance(runs)]
 
 
 def span(counts: pandas.Series) -> str:
@@ -60,6 +61,18 @@ def failures(runs: pandas.DataFrame) -> list[str]:
     rest = len(words) - FAILURES_LISTED
     listed = "; ".join(words[:FAILURES_LISTED]) + (f"; and {rest} more" if rest > 0 else "")
     return [f"{len(failed)} of {len(runs)} runs failed and stand in no median: {listed}."]
+
+
+def checks(runs: pandas.DataFrame) -> list[str]:
+    """What the checks found; and how far they went, where that is further than the workload's own."""
+    judged = histories(runs)
+    return [*failures(runs), *([f"Histories judged: {judged}, of {len(runs)} runs."] if judged else [])]
+
+
+def histories(runs: pandas.DataFrame) -> str:
+    """`12 in full, 6 sampled`; nothing where none was judged, as in all results of older versions."""
+    counts = runs["history_scope"].value_counts()
+    return ", ".join(f"{counts[scope]} {words}" for scope, words in SCOPES.items() if scope in counts)
 
 
 def provenance(runs: pandas.DataFrame) -> str:

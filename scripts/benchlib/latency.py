@@ -135,7 +135,7 @@ class Percentiles:
         about = (f"n = {n} runs a line. Thick: the samples of all of them together, {_span(samples)} a "
                  f"line; thin: each run by itself. A line ends where fewer than "
                  f"{SAMPLES_BEYOND} samples lie beyond.")
-        return [about, *footer.promises(self.drawn), *footer.failures(self.runs), footer.provenance(self.runs)]
+        return [about, *footer.promises(self.drawn), *footer.checks(self.runs), footer.provenance(self.runs)]
 
 
 def _scale(panels: Any, width: float, curves: list[Curve]) -> None:

@@ -39,9 +39,10 @@ def band(axes: Any, look: Look, x: numpy.ndarray, low: numpy.ndarray, high: nump
     bars(axes, look, x[alone], low[alone], high[alone])
 
 
-def bars(axes: Any, look: Look, x: Any, low: Any, high: Any) -> None:
-    """Intervals of points that are not in a row."""
-    axes.vlines(x, low, high, color=look.colour, alpha=BAR_ALPHA, linewidth=7, zorder=1.5)
+def bars(axes: Any, look: Look, x: numpy.ndarray, low: numpy.ndarray, high: numpy.ndarray) -> None:
+    """Intervals of points that are not in a row, where they have one."""
+    have = ~numpy.isnan(low)
+    axes.vlines(x[have], low[have], high[have], color=look.colour, alpha=BAR_ALPHA, linewidth=7, zorder=1.5)
 
 
 def lost(axes: Any, look: Look, x: Any) -> None:

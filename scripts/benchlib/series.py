@@ -21,14 +21,15 @@ ORDERS = {
     "pool.freeing": ("deferred", "automatic"),
     "pool.smp": ("yes", "no"),
     "pool.stop": ("drain", "poison", "flush"),
+    "check": ("none", "sampled", "full"),
 }  # fmt: skip
 ORDER_WORDS = {"fifo": "FIFO", "per-producer": "FIFO per producer"}
 GOOD_VERDICTS = ("ok", BASELINE)
 SUBJECTS = ("queue", "job_queue", "ready_queue")
 COUNTS = ("consumers", "schedulers", "producers", "workers")
 # What may differ between runs of one line at one number of threads, in the order in which it gets panels of its own.
-SETTINGS = ("arm", "dispatch", "optional_ops", "allocator", "pin", "cpus_allowed", "duration_ns", "warmup_ns",
-            "build", "compiler", "commit", "machine")
+SETTINGS = ("arm", "check", "check_every", "check_memory_mib", "dispatch", "optional_ops", "allocator", "pin",
+            "cpus_allowed", "duration_ns", "warmup_ns", "build", "compiler", "commit", "machine")
 NEEDED = ("plan_hash", "cell_id", "run_id", "status", "exit_reason", "verdict", "workload", "pool", *SUBJECTS, *COUNTS,
           *SETTINGS, THREADS, VALUE, "operations", "cpu_user_ns", "cpu_system_ns")
 
@@ -130,8 +131,14 @@ def panels(runs: pandas.DataFrame, columns: list[str]) -> list[Panel]:
     by = columns if len(columns) > 1 else columns[0]
     groups = [group for _, group in runs.groupby(by, dropna=False, sort=False)]
     groups.sort(key=lambda group: [rank(name, group[name].iloc[0]) for name in columns])
-    headings = [", ".join(setting(name, group[name].iloc[0]) for name in columns) for group in groups]
+    headings = [_heading({name: group[name].iloc[0] for name in columns}) for group in groups]
     return [Panel(heading, group) for heading, group in zip(headings, groups, strict=True)]
+
+
+def _heading(values: dict[str, Any]) -> str:
+    """The settings in words. Of a check that was not made or not sampled there is no more to say than that."""
+    return ", ".join(setting(name, value) for name, value in values.items()
+                     if not (name.startswith("check_") and pandas.isna(value)))
 
 
 def pool_option_as_lines(runs: pandas.DataFrame, looks: dict[str, Look]) -> tuple[pandas.DataFrame, dict[str, Look]]:
@@ -170,6 +177,8 @@ def setting(column: str, value: Any) -> str:
         return f"{value:.0f} {name if value != 1 else name[:-1]}"
     if column.endswith("_ns"):
         return f"{name.removesuffix(' ns')} {style.nanoseconds(value)}"
+    if column.endswith("_mib"):
+        return f"{name.removesuffix(' mib')} {text(value)} MiB"
     return f"{name} {text(value)}"
 
 

@@ -25,8 +25,16 @@ def lines(results: Results) -> Iterator[str]:
         if not one.runs.index.isin(others.index).all():
             name = options.name(one.option)
             yield from _table(f"{one.workload}, {name}", one.runs, one.option)
-    yield from footer.failures(runs) or [f"All {len(runs)} runs passed their checks."]
+    yield from _checked(runs)
     yield footer.provenance(runs)
+
+
+def _checked(runs: pandas.DataFrame) -> list[str]:
+    """What the checks found. A verdict means no more than what was looked at."""
+    if len(series.ok(runs)) < len(runs):
+        return footer.checks(runs)
+    judged = footer.histories(runs)
+    return [f"All {len(runs)} runs passed their checks{f' (histories judged: {judged})' if judged else ''}."]
 
 
 def _table(what: str, runs: pandas.DataFrame, column: str) -> Iterator[str]:

@@ -37,9 +37,12 @@ SINCE_3 = (
 TEXT_COLUMNS = frozenset(
     "plan_hash cell_id run_id arm status exit_reason verdict verdict_detail checks machine commit build compiler "
     "started workload workload_params queue queue_params pool pool_params job_queue job_queue_params ready_queue "
-    "ready_queue_params dispatch optional_ops allocator pin cpus check history_scope history_fault stage thread_kind".split()
+    "ready_queue_params dispatch optional_ops allocator pin cpus check history_scope history_fault stage "
+    "thread_kind".split()
 )
 PARAMS_SUFFIX = "_params"
+# Numbers that the user chose, beside the parameters.
+NUMBERS_OF_THE_CELL = ("warmup_ns", "duration_ns", "check_every", "check_memory_mib")
 # Texts that differ between runs of one cell.
 NOT_OF_THE_CELL = (
     "run_id status exit_reason verdict verdict_detail checks started cpus optional_ops history_scope history_fault"
@@ -167,7 +170,7 @@ def hidden_variation(group: pandas.DataFrame, by: Sequence[str]) -> list[str]:
     settings = [
         name
         for name in group.columns
-        if (name in TEXT_COLUMNS or "." in name or name in ("warmup_ns", "duration_ns"))
+        if (name in TEXT_COLUMNS or "." in name or name in NUMBERS_OF_THE_CELL)
         and not name.endswith(PARAMS_SUFFIX)
         and name not in (*by, *NOT_OF_THE_CELL)
     ]

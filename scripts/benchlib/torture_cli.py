@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`scripts/torture`: a bounded number of random runs, each judged by its history. A failure says how to see it again."""
+"""`scripts/torture`: a number of random runs, each judged by its history. A failure says how to see it again."""
 
 import argparse
 import collections
@@ -31,13 +31,14 @@ exit codes: 0 every run was correct; 1 one was not, or got stuck, crashed or too
 def parse(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/torture",
-        description="Runs every queue under every queue workload, and every pool under every pool workload, with random "
-        "parameters: small windows, tiny capacities, more threads than processors, threads that come and go. Each run "
-        "records what happened in full and judges it. The same seed gives the same runs.",
+        description="Runs every queue under every queue workload, and every pool under every pool workload, with "
+        "random parameters: small windows, tiny capacities, more threads than processors, threads that come and go. "
+        "Each run records what happened in full and judges it. The same seed gives the same runs.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--program", type=Path, metavar="PATH", help="the readyq to torture (default: the release build)")
+    parser.add_argument("--program", type=Path, metavar="PATH",
+                        help="the readyq to torture (default: the release build)")
     parser.add_argument("--seed", type=_whole, default=1, metavar="N", help="of all that is random (default: 1)")
     parser.add_argument("--runs", type=_count, default=RUNS, metavar="N", help="how many (default: %(default)s)")
     parser.add_argument("--only", type=_count, metavar="N", help="only run number N of this seed")
@@ -68,11 +69,13 @@ class Torture:
         try:
             self.deck = torture.Deck(self.program.listing(), self._allowed)
         except Refused as refusal:
-            raise Refused(f"{refusal}; the last that it refused was: {self.refusal}") from refusal
+            last = f"; the last that it refused was: {self.refusal}" if self.refusal else ""
+            raise Refused(f"{refusal}{last}") from refusal
         self.seed = options.seed
         self.keep = options.keep
         self.scopes: collections.Counter[str] = collections.Counter()
         self.operations = 0
+        self.done = 0
         self.failed: list[int] = []
 
     def case(self, number: int) -> Case:
@@ -90,19 +93,21 @@ class Torture:
         return self.program.command([*case.words, *SETTINGS], {})
 
     def run(self, case: Case, folder: Path, interrupt: Interrupt) -> str | None:
-        """None if it is correct, else the report of what went wrong."""
+        """None if it is correct or was cut short, else the report of what went wrong."""
         out, err, history = (folder / f"{case.number}.{suffix}" for suffix in ("json", "err", "history"))
         command = [*self.command(case), *(["--history", str(history)] if self.keep else [])]
         outcome = runner.execute(command, out, err, TIMEOUT_S, interrupt)
         record = outcome.record or {}
+        if outcome.exit_reason != runner.INTERRUPTED:
+            self.done += 1
         if outcome.exit_reason == runner.OK:
-            self.scopes[record["history_scope"]] += 1
-            self.operations += record["history_operations"] or 0
+            self.scopes[record.get("history_scope", "none")] += 1
+            self.operations += record.get("history_operations", 0)
+        if outcome.exit_reason in (runner.OK, runner.INTERRUPTED):
             for path in (out, err, history):
                 path.unlink(missing_ok=True)
             return None
-        if outcome.exit_reason == runner.INTERRUPTED:
-            return None
+        self.failed.append(case.number)
         said = err.read_text(errors="replace").splitlines()[-WORDS_KEPT:]
         return "\n".join(
             [
@@ -115,23 +120,20 @@ class Torture:
         )
 
 
-def _torture(job: Torture, numbers: Sequence[int], folder: Path) -> int:
-    """How many were run; fewer than asked for after Ctrl-C."""
-    shown, done = progress.make(len(numbers)), 0
+def _torture(job: Torture, numbers: Sequence[int], folder: Path) -> None:
+    """Runs them all, or fewer after Ctrl-C."""
+    shown = progress.make(len(numbers))
     try:
         with Interrupt(shown.say) as interrupt:
             for number in numbers:
                 report = job.run(job.case(number), folder, interrupt)
                 if report:
-                    job.failed.append(number)
                     shown.say(report)
+                shown.run_ended()
                 if interrupt.requested:
                     break
-                done += 1
-                shown.run_ended()
     finally:
         shown.close()
-    return done
 
 
 def run(words: Sequence[str]) -> int:
@@ -147,13 +149,13 @@ def run(words: Sequence[str]) -> int:
         if job.keep:
             make_folder(job.keep)
         folder = job.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="readyq-torture-")))
-        done = _torture(job, numbers, folder)
+        _torture(job, numbers, folder)
     scopes = ", ".join(f"{count} {scope}" for scope, count in sorted(job.scopes.items())) or "none"
-    tell(f"torture: {done - len(job.failed)} of {done} runs correct; histories: {scopes}; "
+    tell(f"torture: {job.done - len(job.failed)} of {job.done} runs correct; histories: {scopes}; "
          f"{job.operations} operations judged")
     if job.failed:
         return EXIT_FAILED
-    return EXIT_OK if done == len(numbers) else EXIT_INTERRUPTED
+    return EXIT_OK if job.done == len(numbers) else EXIT_INTERRUPTED
 
 
 def make_folder(path: Path) -> None:

@@ -26,7 +26,7 @@ static void judge_stamp(struct suite *suite, struct crowd *crowd, uintptr_t item
     const unsigned producer = (unsigned)(item >> ITEM_PRODUCER_SHIFT) - 1;
     const uint64_t sequence = item & ITEM_SEQUENCE_MASK;
     if (producer >= crowd->plan.producers || sequence >= crowd->plan.items) {
-        suite_fail(suite, "item %#llx was never enqueued", (unsigned long long)item);
+        suite_fail(suite, "item %s was never enqueued", suite_item(item).text);
         return;
     }
     if (sequence % STAMP_EVERY == 0 && suite->traits->order == QUEUE_ORDER_FIFO)

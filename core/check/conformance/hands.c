@@ -55,7 +55,7 @@ int hands_judge_enqueue(struct hands *hands, int result, uintptr_t item)
     }
     if (result == QUEUE_FULL && capacity && (model->count >= capacity || !suite->traits->full_exact))
         return 0;
-    return suite_fail(suite, "enqueue answered %d with %u items inside", result, model->count);
+    return suite_fail(suite, "enqueue answered %s with %u items inside", suite_answer(result), model->count);
 }
 
 // How many older items `item` may overtake in the model: none of its producer, or as the order says.
@@ -80,10 +80,10 @@ static int judge_item(struct hands *hands, uintptr_t item)
     while (position < model->count && model->items[position] != item)
         position++;
     if (position == model->count)
-        return suite_fail(suite, "item %#llx came out, which was not inside", (unsigned long long)item);
+        return suite_fail(suite, "item %s came out, which was not inside", suite_item(item).text);
     if (!may_overtake(suite, model, position))
-        return suite_fail(suite, "item %#llx came out of order, ahead of %u others (or they are lost)",
-                          (unsigned long long)item, position);
+        return suite_fail(suite, "item %s came out of order, ahead of %u others (or they are lost)",
+                          suite_item(item).text, position);
     model->count--;
     memmove(&model->items[position], &model->items[position + 1], (model->count - position) * sizeof item);
     return 0;
@@ -97,7 +97,7 @@ int hands_judge_dequeue(struct hands *hands, int result, uintptr_t item)
         return judge_item(hands, item);
     }
     if (result != QUEUE_EMPTY)
-        return suite_fail(suite, "dequeue answered %d with nobody else inside", result);
+        return suite_fail(suite, "dequeue answered %s with nobody else inside", suite_answer(result));
     if (hands->model.count == 0 || (!suite->traits->empty_exact && ++hands->model.empties < 10000))
         return 0;
     return suite_fail(suite, "dequeue answered EMPTY with %u items inside", hands->model.count);

@@ -19,6 +19,10 @@ static int judge_history(struct suite *suite, struct recording *recording)
     if (recording_history(recording, &history) != 0)
         return suite_refuse(suite, -ENOMEM, "no memory for the history");
     int error = history_check(history, &question, &verdict, &fault);
+    if (!error && verdict.fault == HISTORY_OK && verdict.scope != HISTORY_SCOPE_FULL)
+        error = fault_set(&fault, -ENOMEM,
+                          "the first %llu operations were right, and there was no room to record those that followed",
+                          (unsigned long long)verdict.operations);
     if (error) {
         error = suite_refuse(suite, error, fault.text);
     } else if (verdict.fault != HISTORY_OK) {
@@ -50,10 +54,11 @@ static int run_recorded(struct suite *suite, const struct crowd_plan *plan)
     char name[HISTORY_NAME_MOST];
     snprintf(name, sizeof name, "%s%s%s", choice->entry->name, *choice->params ? ":" : "", choice->params);
     const unsigned threads = plan->producers + plan->consumers;
+    const uint64_t bytes = suite->options->history_bytes ? suite->options->history_bytes : HISTORY_BYTES_A_THREAD;
     const struct recording_plan recorded = {.subject = HISTORY_OF_QUEUE,
                                             .name = name,
                                             .promise = history_promise_of(&choice->traits),
-                                            .memory_bytes = threads * HISTORY_BYTES_A_THREAD,
+                                            .memory_bytes = threads * bytes,
                                             .threads = threads};
     struct fault fault = {""};
     struct recording *recording;

@@ -17,13 +17,13 @@ static int produce_and_consume(struct suite *suite, struct loop_pair *pair)
     int result;
     const unsigned most = pair->most;
     if (pair->loops->produce(&pair->in, most, &result) != most || result != QUEUE_OK)
-        return suite_fail(suite, "produce stopped early with %d", result);
+        return suite_fail(suite, "produce stopped early with %s", suite_answer(result));
     if (pair->loops->consume(&pair->out, most, &result) != most || result != QUEUE_OK || pair->out.sampled != 0)
-        return suite_fail(suite, "consume stopped early with %d", result);
+        return suite_fail(suite, "consume stopped early with %s", suite_answer(result));
     if (pair->loops->consume(&pair->out, most, &result) != 0 || result != QUEUE_EMPTY)
         return suite_fail(suite, "consume went on beyond the last item");
     if (pair->loops->pairs(&pair->in, most, &result) != most || result != QUEUE_OK)
-        return suite_fail(suite, "pairs stopped early with %d", result);
+        return suite_fail(suite, "pairs stopped early with %s", suite_answer(result));
     return 0;
 }
 
@@ -36,7 +36,7 @@ static int stop_at_sample(struct suite *suite, struct loop_pair *pair)
         return suite_fail(suite, "a sampled item was not taken");
     in->sequence++;
     if (pair->most > 1 && pair->loops->produce(in, 1, &result) != 1)
-        return suite_fail(suite, "produce stopped early with %d", result);
+        return suite_fail(suite, "produce stopped early with %s", suite_answer(result));
     if (pair->loops->consume(&pair->out, LOOP_MOST, &result) != 1 || pair->out.sampled != sampled)
         return suite_fail(suite, "consume did not stop at a sampled item");
     pair->loops->consume(&pair->out, LOOP_MOST, &result);

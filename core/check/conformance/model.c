@@ -57,8 +57,8 @@ static int run_baseline(struct suite *suite)
         const int out = queue_dequeue(&hands.consumers[step % hands.consumer_count], &item);
         trap_end();
         if (in != QUEUE_OK || out != QUEUE_OK || item == 0)
-            error =
-                suite_fail(suite, "enqueue answered %d, dequeue %d with item %llu", in, out, (unsigned long long)item);
+            error = suite_fail(suite, "enqueue answered %s, dequeue %s with item %s", suite_answer(in),
+                               suite_answer(out), suite_item(item).text);
     }
     return hands_close(&hands, error);
 }

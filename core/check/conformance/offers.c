@@ -62,7 +62,7 @@ int check_prepared(struct suite *suite)
             error = suite_refuse(suite, error, fault_no_thread(error));
         thread_join(&preparer.thread);
         if (!error && preparer.error)
-            error = suite_fail(suite, "prepare answered %d", preparer.error);
+            error = suite_fail(suite, "prepare answered %s", suite_answer(preparer.error));
         if (!error)
             error = use_prepared(suite, &preparer);
         if (!error)
@@ -88,8 +88,8 @@ static int open_without_memory(struct suite *suite)
             queue_close(&suite->queue);
         }
         if (error != 0 && error != -ENOMEM)
-            return suite_fail(suite, "with %lld allocations it failed with %d in place of -ENOMEM",
-                              (long long)allowed - 1, error);
+            return suite_fail(suite, "with %lld allocations it failed with %s in place of ENOMEM",
+                              (long long)allowed - 1, suite_answer(error));
         if (check_env_fini(&suite->env, suite->fault) != 0)
             return -EINVAL;
     }
@@ -117,7 +117,7 @@ static int run_without_memory(struct suite *suite)
         if (prepared == 0)
             queue_discard(&suite->queue, element);
         else if (prepared != -ENOMEM)
-            return suite_fail(suite, "prepare without memory answered %d", prepared);
+            return suite_fail(suite, "prepare without memory answered %s", suite_answer(prepared));
     }
     return hands_drain(&hands);
 }
@@ -176,7 +176,7 @@ int check_reuse(struct suite *suite)
         check_env_init(&suite->env, ops, suite->progress);
         error = ops->init(memory, &suite->env.env, suite->choice->config);
         if (error) {
-            suite_fail(suite, "init answered %d", error);
+            suite_fail(suite, "init answered %s", suite_answer(error));
             break;
         }
         error = use_and_leave(suite, memory, producer, consumer);

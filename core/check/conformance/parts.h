@@ -8,6 +8,7 @@
 #include "core/check/conformance.h"
 #include "core/check/conformance/env.h"
 #include "core/check/conformance/watchdog.h"
+#include "core/history/check_witness.h"
 #include "core/item_log.h"
 #include "core/sync/lock.h"
 #include "core/sync/progress.h"
@@ -40,6 +41,11 @@ __attribute__((format(printf, 2, 3))) int suite_fail(struct suite *suite, const 
 int suite_refuse(struct suite *suite, int error, const char *sentence);
 // Whether anything was. Any thread.
 bool suite_failed(struct suite *suite);
+
+// What a queue's function answered, in a word: "EMPTY", "ENOMEM".
+const char *suite_answer(int result);
+// An item as histories name it, "3:60".
+struct history_item_name suite_item(uintptr_t item);
 
 // So many rounds, scaled as the options ask; fewer under sanitizers, which slow everything down. At least 1.
 unsigned suite_rounds(const struct suite *suite, unsigned rounds);

@@ -68,7 +68,7 @@ void crowd_produce(struct actor *self)
         else if (result == QUEUE_FULL && plan->producers == 1 && plan->watched)
             judge_full(suite, sequence, dequeued);
         else if (result < 0 || (result == QUEUE_FULL && suite->traits->capacity == 0))
-            suite_fail(suite, "enqueue answered %d", result);
+            suite_fail(suite, "enqueue answered %s", suite_answer(result));
         // Who is refused mostly asks again at once: several who are being refused is a case of its own.
         if (self->random % (result == QUEUE_OK ? 64 : 8) == 0)
             actor_yield(self);

@@ -84,7 +84,7 @@ static void produce_in_bursts(struct actor *self)
                 sequence++;
                 left--;
             } else if (result < 0) {
-                suite_fail(suite, "enqueue answered %d", result);
+                suite_fail(suite, "enqueue answered %s", suite_answer(result));
             } else {
                 actor_yield(self);
             }
@@ -114,7 +114,7 @@ static void note(struct suite *suite, struct dormitory *dormitory, uintptr_t ite
     const unsigned producer = (unsigned)(item >> ITEM_PRODUCER_SHIFT) - 1;
     item_log_add(&dormitory->log, item);
     if (producer >= dormitory->producers)
-        suite_fail(suite, "item %#llx was never enqueued", (unsigned long long)item);
+        suite_fail(suite, "item %s was never enqueued", suite_item(item).text);
     else
         at_store_rel(&dormitory->received[producer], at_load_rlx(&dormitory->received[producer]) + 1,
                      AT(check_sleep_received, check_sleep_await));
