@@ -63,12 +63,15 @@ struct transit {
     struct elements *elements;
     _Atomic(void *) slots[IN_TRANSIT];
     uint64_t rounds;
-    uint64_t allocations;
+    bool giver_caches;
+    int attach_error;
 };
 
 static void giver(void *argument)
 {
     struct transit *transit = argument;
+    if (transit->giver_caches)
+        transit->attach_error = elements_attach(transit->elements, 1, -1);
     for (uint64_t i = 0; i < transit->rounds; i++) {
         _Atomic(void *) *slot = &transit->slots[i % IN_TRANSIT];
         void *element;
@@ -76,13 +79,14 @@ static void giver(void *argument)
         memset(element, 0xee, 16);
         elements_give(transit->elements, element);
     }
+    elements_detach(transit->elements);
 }
 
-static void test_elements_come_home_from_another_thread(void **state)
+static void come_home(bool giver_caches)
 {
-    (void)state;
     static struct transit transit;
-    assert_int_equal(elements_create(&transit.elements, &memory_system, 16, 1), 0);
+    transit.giver_caches = giver_caches;
+    assert_int_equal(elements_create(&transit.elements, &memory_system, 16, 2), 0);
     assert_int_equal(elements_attach(transit.elements, 2 * IN_TRANSIT, -1), 0);
     transit.rounds = ROUNDS(100000);
     struct thread thread;
@@ -96,6 +100,7 @@ static void test_elements_come_home_from_another_thread(void **state)
         at_store_rel(slot, element, AT(test_elements_put, test_elements_get));
     }
     thread_join(&thread);
+    assert_int_equal(transit.attach_error, 0);
     assert_int_equal(elements_outstanding(transit.elements), 0);
     // All came back: the cache alone can serve as many as it was given.
     const uint64_t before = memory_counters().allocations;
@@ -107,6 +112,18 @@ static void test_elements_come_home_from_another_thread(void **state)
         elements_give(transit.elements, all[i]);
     elements_detach(transit.elements);
     assert_int_equal(elements_destroy(transit.elements), 0);
+}
+
+static void test_elements_come_home_from_another_thread(void **state)
+{
+    (void)state;
+    come_home(false);
+}
+
+static void test_elements_come_home_from_a_thread_with_a_cache(void **state)
+{
+    (void)state;
+    come_home(true);
 }
 
 // An allocator that counts, and that has no more than so many allocations to give.
@@ -261,6 +278,7 @@ int main(void)
         cmocka_unit_test(test_elements_are_aligned_and_apart),
         cmocka_unit_test(test_a_cache_serves_without_the_allocator),
         cmocka_unit_test(test_elements_come_home_from_another_thread),
+        cmocka_unit_test(test_elements_come_home_from_a_thread_with_a_cache),
         cmocka_unit_test(test_no_memory_is_an_answer),
         cmocka_unit_test(test_a_window_larger_than_the_cache_pays_the_allocator_once),
         cmocka_unit_test(test_anybody_may_ask_at_any_time),

@@ -69,12 +69,30 @@ static void test_append_moves_everything(void **state)
     assert_ptr_equal(one.given[1], &nodes[2]);
 }
 
+static void test_what_is_added_after_an_append_stands_behind_it(void **state)
+{
+    (void)state;
+    struct counting_sink sink = {.base = {give}};
+    struct garbage_node nodes[4];
+    struct garbage_chain to = {NULL, NULL}, from = {NULL, NULL};
+    garbage_add(&to, &nodes[0], &sink.base);
+    garbage_add(&from, &nodes[1], &sink.base);
+    garbage_add(&from, &nodes[2], &sink.base);
+    garbage_append(&to, &from);
+    garbage_add(&to, &nodes[3], &sink.base);
+    assert_false(garbage_free(&to, 4));
+    assert_int_equal(sink.count, 4);
+    for (unsigned i = 0; i < 4; i++)
+        assert_ptr_equal(sink.given[i], &nodes[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_frees_oldest_first_in_bounded_steps),
         cmocka_unit_test(test_exactly_a_step_leaves_nothing_more),
         cmocka_unit_test(test_append_moves_everything),
+        cmocka_unit_test(test_what_is_added_after_an_append_stands_behind_it),
     };
     return cmocka_run_group_tests_name("garbage", tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Proofs that take long: memory in a run of many jobs, a pool at rest, the quickstart in a fresh clone."""
+"""Proofs that take long: memory in a run of many jobs and of judging a long history, a pool at rest, the quickstart."""
 
 import json
 import os
@@ -11,6 +11,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 MANY_JOBS = 10_000_000
+MANY_OPERATIONS = 10_000_000
+ENOUGH_MEMORY = 4 << 30  # for so many
 
 
 def measure(readyq: Path, workload: str, *words: str) -> dict:
@@ -37,6 +39,24 @@ def test_memory_does_not_grow_with_the_number_of_jobs(readyq: Path, queue: str) 
     assert long["items_lost"] == 0
     grown = long["peak_rss_bytes"] - short["peak_rss_bytes"]
     assert grown < 8 * 2**20, f"{grown / 2**20:.1f} MiB more after {long['items_total']} jobs"
+
+
+@pytest.mark.slow
+def test_a_long_history_is_judged_in_little_memory(readyq: Path, tmp_path: Path) -> None:
+    path = tmp_path / "big.history"
+    words = ("--queue", "mutex_list", "--check", "full", "--check-memory", "4096", "--history", str(path))
+    for seconds in (10, 30, 90):  # the machine may be slow
+        record = measure(readyq, "producer_consumer", *words, "--duration", f"{seconds}s")
+        if record["history_operations"] >= MANY_OPERATIONS:
+            break
+    assert record["history_operations"] >= MANY_OPERATIONS
+    assert (record["verdict"], record["history_scope"]) == ("ok", "full")
+    done = subprocess.run(["prlimit", f"--as={ENOUGH_MEMORY}", readyq, "history", path, "--rank", "--json"],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["counts"]["operations"] == record["history_operations"]
+    assert told["verdict"] == "ok"
 
 
 @pytest.mark.slow
