@@ -24,6 +24,9 @@ ELSEWHERE = {
     "scripts/sweep scripts/plans/libuv.toml": "by hand: minutes; its cells are checked by --dry-run",
     "scripts/sweep scripts/plans/ablations.toml": "by hand: minutes; its cells are checked by --dry-run",
     "scripts/sweep scripts/plans/accounting.toml": "by hand: minutes; its cells are checked by --dry-run",
+    "build/release/readyq run --workload producer_consumer --queue mutex_list --duration 20s --check full "
+    "--history big.history": "test_long.py",
+    "build/release/readyq history big.history --rank": "test_long.py",
     "scripts/sweep scripts/plans/check.toml": "by hand: minutes; its cells are checked by --dry-run",
     "scripts/sweep scripts/plans/overhead.toml": "by hand: minutes; its cells are checked by test_plan_file.py",
 }
