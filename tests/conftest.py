@@ -2,6 +2,7 @@
 """What the tests of the scripts share: the built program, the fake one, and a sweep to start with either."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -14,6 +15,11 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 # A user's Python buffers its output, so what the scripts do when that can't be written is tested with buffers.
 os.environ.pop("PYTHONUNBUFFERED", None)
+# What is started in the background, as CI may be, ignores these, and so does all that it starts; the tests of what
+# Ctrl-C does need them as a terminal has them.
+for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 from benchlib import program  # noqa: E402
 from benchlib.errors import Refused  # noqa: E402

@@ -147,7 +147,10 @@ def test_it_can_be_interrupted(readyq_broken: Path, group: bool) -> None:
         child = int(children.read_text().split()[0])
         time.sleep(0.3)
         os.killpg(running.pid, signal.SIGINT) if group else os.kill(running.pid, signal.SIGINT)
-        assert running.wait(timeout=30) == -signal.SIGINT
+        try:
+            assert running.wait(timeout=30) == -signal.SIGINT
+        finally:
+            running.kill()  # or leaving the block would wait for it
     deadline = time.monotonic() + 30
     while Path(f"/proc/{child}").exists() and "Z" not in Path(f"/proc/{child}/stat").read_text().split(")")[1][:3]:
         assert time.monotonic() < deadline, "the check's process is still there"
