@@ -4,13 +4,10 @@
 The journal is the store's memory: an attempt that has no line here never happened, whatever files it left.
 """
 
-import fcntl
-import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchlib.errors import Refused, os_reason
+from benchlib.journal_file import JournalFile
 from benchlib.runner import INTERRUPTED
 
 
@@ -41,46 +38,14 @@ class Journal:
     """The open journal of a store. Its lock keeps a second sweep out of the same folder."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        try:
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
-        except OSError as error:
-            raise Refused(f"cannot write {path}: {os_reason(error)}") from error
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(self._descriptor)
-            raise Refused(f"{path.parent}: another sweep is writing there") from error
-        self.entries = self._read()
+        self._file = JournalFile(path, "another sweep is writing there")
+        self.entries = list(self._file.read(Entry, "entry of a journal"))
 
     def close(self) -> None:
         """Gives the folder free."""
-        os.close(self._descriptor)
+        self._file.close()
 
     def append(self, entry: Entry) -> None:
         """Adds one line and returns when it is on the disk; on a full disk nothing of it stays."""
-        line = (json.dumps(asdict(entry)) + "\n").encode()
-        size = os.fstat(self._descriptor).st_size
-        try:
-            written = 0
-            while written < len(line):
-                written += os.write(self._descriptor, line[written:])
-            os.fsync(self._descriptor)
-        except OSError as error:
-            os.ftruncate(self._descriptor, size)
-            raise Refused(f"cannot write {self._path}: {os_reason(error)}") from error
+        self._file.append(asdict(entry))
         self.entries.append(entry)
-
-    def _read(self) -> list[Entry]:
-        """All entries so far. A last line without its end was torn by a kill: it is cut off."""
-        content = self._path.read_bytes()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            os.ftruncate(self._descriptor, whole)
-        entries = []
-        for number, line in enumerate(content[:whole].splitlines(), 1):
-            try:
-                entries.append(Entry(**json.loads(line)))
-            except (ValueError, TypeError) as error:
-                raise Refused(f"{self._path}: line {number} is no entry of a journal") from error
-        return entries
