@@ -89,8 +89,8 @@ struct pool_ops {
     // Optional. Adapts `traits`, which come filled with the defaults, to a parsed configuration. Pure.
     void (*resolve)(const void *config, struct pool_traits *traits);
 
-    // Optional. Refuses what start would refuse of such a setup: 0, or -EINVAL or -ENOTSUP and a sentence. Pure, so that
-    // a plan can be checked before anything is measured. The places in `setup` need not be filled.
+    // Optional. Refuses what start would refuse of such a setup: 0, or -EINVAL or -ENOTSUP and a sentence. Pure, so
+    // that a plan can be checked before anything is measured. The places in `setup` need not be filled.
     int (*check)(const struct pool_setup *setup, const void *config, struct fault *fault);
 
     // Required. Starts the workers and waits until they are ready. By main. `config` is valid during the call

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The definition itself, by exhaustive search: is there an order of all operations of a small history that respects which
-// operation ended before which started (and what one thread did one after the other), in which the queue does what it
-// promises? Nothing in here knows of patterns.
+// The definition itself, by exhaustive search: is there an order of all operations of a small history that respects
+// which operation ended before which started (and what one thread did one after the other), in which the queue does
+// what it promises? Nothing in here knows of patterns.
 #ifndef READYQ_TESTS_HISTORY_SEARCH_H
 #define READYQ_TESTS_HISTORY_SEARCH_H
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// For tests of pairs of accesses each of which must see the other (a store, then a load, on both sides): two threads run
-// the two sides at the same moment, over and over, and no round may end with neither having seen the other. That is the
-// one reordering that x86 does, and only while a store waits in its buffer, so each round brings both threads
+// For tests of pairs of accesses each of which must see the other (a store, then a load, on both sides): two threads
+// run the two sides at the same moment, over and over, and no round may end with neither having seen the other. That
+// is the one reordering that x86 does, and only while a store waits in its buffer, so each round brings both threads
 // together, then sets them apart by a random little.
 #ifndef READYQ_TESTS_LITMUS_H
 #define READYQ_TESTS_LITMUS_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which probes fire for a job, in which order, and what they are told. This program brings the listener: the linker
-// sends here what core/measure/probes.c would tell tracers. A number (b62) is that of the behaviour of the original in its
-// specification.
+// sends here what core/measure/probes.c would tell tracers. A number (b62) is that of the behaviour of the original
+// in its specification.
 #include <errno.h>
 
 #include "core/machine/clock.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What can be seen of a pool's threads from outside: names, stacks, accounts. A number (b13) is that of the behaviour in
-// tests/behaviours.md.
+// What can be seen of a pool's threads from outside: names, stacks, accounts. A number (b13) is that of the behaviour
+// in tests/behaviours.md.
 #include "core/machine/clock.h"
 #include "core/measure/accounting.h"
 #include "tests/pool_rig.h"

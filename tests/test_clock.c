@@ -97,7 +97,8 @@ static void test_reading_before(void **state)
 
 #define STORES ROUNDS(200000)
 
-// One thread counts up and notes after each step when it was done; another notes when it began to look, and what it saw.
+// One thread counts up and notes after each step when it was done; another notes when it began to look, and what it
+// saw.
 static struct {
     _Atomic uint32_t step ALIGNED_LINE;
     uint64_t done[STORES + 1] ALIGNED_LINE;

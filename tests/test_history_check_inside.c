@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The judge of histories on what was inside: EMPTY and FULL answers that can't be true, and more than there is room for.
+// The judge of histories on what was inside: EMPTY and FULL answers that can't be true, and more than there is room
+// for.
 #include "tests/history_sample.h"
 
 // A is inside for certain between 10 and 30.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The judge of histories against exhaustive search, on random small histories, right and wrong, with many equal readings;
-// and against what it may never say of larger right ones.
+// The judge of histories against exhaustive search, on random small histories, right and wrong, with many equal
+// readings; and against what it may never say of larger right ones.
 #include "tests/history_made.h"
 #include "tests/history_search.h"
 

@@ -17,7 +17,7 @@ import pytest
 from conftest import ROOT, wait_until
 
 from benchlib import mutants_ladder as ladder
-from benchlib import mutants_list, mutants_models, mutants_table
+from benchlib import mutants_list, mutants_models, mutants_table, mutants_tree
 from benchlib.errors import Refused
 from benchlib.mutants_climb import BaselineFails, Climb, Row
 from benchlib.mutants_journal import Journal, Line
@@ -323,6 +323,11 @@ def test_a_torn_line_of_the_journal_is_cut_off(tmp_path: Path) -> None:
     path.write_bytes(whole + b"[]\n")
     with pytest.raises(Refused, match="line 2"):
         Journal(path)
+
+
+def test_a_script_that_mutants_are_thrown_at_is_known_when_it_changes() -> None:
+    named = {test for one in mutants_list.load(ROOT) for test in one.tests if test.endswith(".py")}
+    assert {*named, ladder.LABELS_TEST} <= set(mutants_tree.TEST_SCRIPTS)
 
 
 # ---------------------------------------------------------------- judging and the table

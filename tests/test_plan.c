@@ -186,8 +186,8 @@ static void expect_plan_of(const struct run_options *options, unsigned scheduler
     run_plan_free(&plan);
 }
 
-// Each need of a workload meets a pool that has what it needs, and then one that lacks it: as it is configured, whatever
-// its traits are with every default.
+// Each need of a workload meets a pool that has what it needs, and then one that lacks it: as it is configured,
+// whatever its traits are with every default.
 static void test_holds_demands_against_resolved_traits(void **state)
 {
     (void)state;

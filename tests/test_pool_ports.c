@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a callback, which holds its port's lock, may ask of the pool: anything about its own port, even when that has just
-// died, and nothing that could make two threads wait for each other. Nothing here may hang.
+// What a callback, which holds its port's lock, may ask of the pool: anything about its own port, even when that has
+// just died, and nothing that could make two threads wait for each other. Nothing here may hang.
 #include <errno.h>
 
 #include "tests/pool_rig.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The tap on a pool that is wrong: whatever it does to a job must be in the history, under the job's own number; and what
-// the tap has no part in must pass.
+// The tap on a pool that is wrong: whatever it does to a job must be in the history, under the job's own number; and
+// what the tap has no part in must pass.
 #include <errno.h>
 #include <string.h>
 

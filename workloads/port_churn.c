@@ -4,8 +4,9 @@
 //
 // Every scheduler, and every external submitter, keeps `ports` ports going. A port is opened for one of the drivers
 // that are loaded, gets some of its jobs, is closed at a moment drawn by lot (also by a callback of one of its own
-// jobs), is sent the rest of its jobs, which a dead port must refuse, and is opened anew when all have ended. Some close
-// with output left, and die later. Drivers, with or without `ready`, are unloaded while their ports and jobs live.
+// jobs), is sent the rest of its jobs, which a dead port must refuse, and is opened anew when all have ended. Some
+// close with output left, and die later. Drivers, with or without `ready`, are unloaded while their ports and jobs
+// live.
 //
 // Latency: one job in `sample_every` is timed. job_queue: from before submit to the start of invoke; service: invoke;
 // ready_queue: from the end of invoke to ready or free; total: from before submit to there.

@@ -9,8 +9,8 @@
 
 #include "workloads/port_churn_faults.h"
 
-// What the pool answers must fit what became of the port. `locked`: by a callback that holds it, after which it may die.
-// With output left it lives on, unless a callback has ended meanwhile.
+// What the pool answers must fit what became of the port. `locked`: by a callback that holds it, after which it may
+// die. With output left it lives on, unless a callback has ended meanwhile.
 static void churn_close(struct churn_port *port, bool output_left, bool locked)
 {
     const struct workload_run *run = port->owner->state->run;

@@ -35,6 +35,7 @@ static const struct {
 };
 
 #define CHECKS (sizeof checks / sizeof checks[0])
+_Static_assert(CHECKS <= CONFORMANCE_CHECKS_MOST, "users keep an answer for each");
 
 const char *conformance_group_name(enum conformance_group group)
 {
@@ -224,25 +225,28 @@ static int run_check(const struct queue_choice *choice, const struct conformance
     return result == 0 ? 0 : fault_set(fault, result, "%s: %s", name, inner.text);
 }
 
-static int refuse_name(const char *only, struct fault *fault)
+int conformance_find(const char *name, struct fault *fault)
 {
     char known[256] = "";
     size_t used = 0;
-    for (unsigned i = 0; i < CHECKS; i++)
+    for (unsigned i = 0; i < CHECKS; i++) {
+        if (strcmp(name, checks[i].check.name) == 0)
+            return (int)i;
         used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "", checks[i].check.name);
-    return fault_set(fault, -EINVAL, "there is no check '%.40s'; known are %s", only, known);
+    }
+    return fault_set(fault, -EINVAL, "there is no check '%.40s'; known are %s", name, known);
 }
 
 int conformance_run(const struct queue_choice *choice, const struct conformance_options *options, struct fault *fault)
 {
     unsigned first = 0, last = CHECKS;
     if (options->only) {
-        while (first < CHECKS && strcmp(options->only, checks[first].check.name) != 0)
-            first++;
+        const int found = conformance_find(options->only, fault);
+        if (found < 0)
+            return found;
+        first = (unsigned)found;
         last = first + 1;
     }
-    if (first == CHECKS)
-        return refuse_name(options->only, fault);
     int result = watchdog_start(options, choice->entry->name, fault);
     if (result != 0)
         return result;

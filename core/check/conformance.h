@@ -34,14 +34,18 @@ struct conformance_options {
     void *argument;
 };
 
-// What was made of one check.
+// One check.
 struct conformance_check {
     const char *name;
     enum conformance_group group;
 };
 
-// The checks in the order in which they run; NULL behind the last.
+// The checks in the order in which they run, CONFORMANCE_CHECKS_MOST at most; NULL behind the last.
+#define CONFORMANCE_CHECKS_MOST 32u
 const struct conformance_check *conformance_check_at(unsigned index);
+
+// The place of the check of that name, or -EINVAL and a sentence that names those that there are.
+int conformance_find(const char *name, struct fault *fault);
 
 // Why a check says nothing about this queue; NULL: it applies.
 const char *conformance_why_not(const struct queue_choice *choice, unsigned index);

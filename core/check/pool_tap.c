@@ -79,8 +79,9 @@ struct tapped_event tap_begin(struct pool_tap *tap, enum history_kind kind, uint
     return (struct tapped_event){recorder, append(recorder, kind, start, number)};
 }
 
-// Not before what ended inside it, whatever the clock of the processor says that the thread has come to: who asks what was
-// inside compares readings of one thread. The thread may have another recorder by now, or none, if it was attached inside.
+// Not before what ended inside it, whatever the clock of the processor says that the thread has come to: who asks
+// what was inside compares readings of one thread. The thread may have another recorder by now, or none, if it was
+// attached inside.
 void tap_end(struct tapped_event begun)
 {
     struct history_event *event = begun.event;

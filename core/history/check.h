@@ -13,10 +13,10 @@
 //   overfull    more than the capacity were certainly inside at one instant
 //
 // Invented, duplicated, reordered and empty, on a whole history, decide linearizability (with EMPTY) of a FIFO, and of
-// a FIFO per producer. Where the readings say less than the threads' own order (a skew, batches) they are sound and miss
-// a little; what is said of relaxed queues, full and overfull are sound and not complete. An item is certainly inside
-// from the end of its enqueue to the start of its dequeue, possibly from the start of the one to the end of the other.
-// In a cut or sampled history only what no completion could mend counts (check_items.h).
+// a FIFO per producer. Where the readings say less than the threads' own order (a skew, batches) they are sound and
+// miss a little; what is said of relaxed queues, full and overfull are sound and not complete. An item is certainly
+// inside from the end of its enqueue to the start of its dequeue, possibly from the start of the one to the end of
+// the other. In a cut or sampled history only what no completion could mend counts (check_items.h).
 //
 // Source: T. A. Henzinger, A. Sezgin, V. Vafeiadis, "Aspect-Oriented Linearizability Proofs", CONCUR 2013, section 4
 // (the patterns); Z. H. Lee, U. Mathur, "Efficient Decrease-and-Conquer Linearizability Monitoring", OOPSLA 2025, and

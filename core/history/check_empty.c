@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // False EMPTY. An item is certainly inside between the end of its enqueue and the start of its dequeue, both excluded:
-// at the end of the one the EMPTY may still have come first, and at the start of the other it may have come after. Where
-// such open intervals overlap they make one stretch in which the queue was never empty, whoever took effect when; where
-// they only touch there was an instant at which it may have been. So EMPTY is false if it lies inside one stretch,
-// whatever the order that the queue keeps.
+// at the end of the one the EMPTY may still have come first, and at the start of the other it may have come after.
+// Where such open intervals overlap they make one stretch in which the queue was never empty, whoever took effect
+// when; where they only touch there was an instant at which it may have been. So EMPTY is false if it lies inside one
+// stretch, whatever the order that the queue keeps.
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>

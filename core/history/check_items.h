@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the judge of a queue's history works on: every item with the events of its enqueue and its dequeue, and orders of
-// the items by one of their four times.
+// What the judge of a queue's history works on: every item with the events of its enqueue and its dequeue, and orders
+// of the items by one of their four times.
 //
 // All times are those of widened intervals: an end is the recorded one plus the skew, so that "ended before started" is
 // one comparison for operations of different threads. Operations of one thread follow each other as it recorded them,
@@ -9,9 +9,10 @@
 // A cut history lacks operations, all of which started at the cut or later. All that is in it did happen, so a pattern
 // that is in it condemns whatever is missing, as long as nothing is concluded from what is missing. Therefore an item
 // that is not dequeued counts as dequeued from the cut on (or never: its dequeue ends never, and no dequeue is claimed
-// to follow it), and a dequeue without an enqueue is left out unless it ended before the cut: its enqueue started later.
-// A whole history is the same, cut at HISTORY_NEVER. Of a sampled one both operations of its items are there: leaving
-// other items out of a correct history leaves a correct one, except that FULL answers then lack their reasons.
+// to follow it), and a dequeue without an enqueue is left out unless it ended before the cut: its enqueue started
+// later. A whole history is the same, cut at HISTORY_NEVER. Of a sampled one both operations of its items are there:
+// leaving other items out of a correct history leaves a correct one, except that FULL answers then lack their
+// reasons.
 #ifndef READYQ_HISTORY_CHECK_ITEMS_H
 #define READYQ_HISTORY_CHECK_ITEMS_H
 

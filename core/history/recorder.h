@@ -19,8 +19,8 @@
 
 // An interval may be wider than its operation. So one reading can serve as the end of an operation and as the start of
 // the next of the same thread, where that follows at once, which nearly halves the cost: recorder_next_start and
-// recorder_end. How soon the next follows is found out by a reading of its own, once every so many operations, and after
-// every answer on which a thread may rest: EMPTY, FULL, RETRY.
+// recorder_end. How soon the next follows is found out by a reading of its own, once every so many operations, and
+// after every answer on which a thread may rest: EMPTY, FULL, RETRY.
 #define RECORDER_NEAR_STARTS 7u   // taken from the end before, after one that was found to be near
 #define RECORDER_NEAR_READINGS 4u // near is what is not longer than so many readings take
 
@@ -85,9 +85,9 @@ static inline uint64_t recorder_start(struct recorder *self)
     return recorder_monotone(self, clock_ticks_before());
 }
 
-// The same, after an operation whose end recorder_end has read. The start may be that very end: it is no later than what
-// the clock would say now, however coarse its ticks. As equal readings precede nothing, that the one operation precedes
-// the other is known from the order in which the thread recorded them.
+// The same, after an operation whose end recorder_end has read. The start may be that very end: it is no later than
+// what the clock would say now, however coarse its ticks. As equal readings precede nothing, that the one operation
+// precedes the other is known from the order in which the thread recorded them.
 static inline uint64_t recorder_next_start(struct recorder *self)
 {
     if (__builtin_expect(self->near_starts > 0, 1)) {

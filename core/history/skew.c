@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// A way that a token goes from one processor to another seems as long as it is plus what the clock of the second is ahead,
-// and back as long as it is less that. No way takes less than nothing. So the shortest one there that was ever seen bounds
-// by how much the second is ahead, and the shortest one back by how much it is behind; where one is negative, and so tells
-// that there is a difference at all, the other still bounds it. Where the clocks agree the bound is what a message takes:
-// by how much less they may differ nobody can tell.
+// A way that a token goes from one processor to another seems as long as it is plus what the clock of the second is
+// ahead, and back as long as it is less that. No way takes less than nothing. So the shortest one there that was ever
+// seen bounds by how much the second is ahead, and the shortest one back by how much it is behind; where one is
+// negative, and so tells that there is a difference at all, the other still bounds it. Where the clocks agree the
+// bound is what a message takes: by how much less they may differ nobody can tell.
 #include "core/history/skew.h"
 
 #include <errno.h>

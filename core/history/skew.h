@@ -18,8 +18,8 @@ int skew_measure(uint64_t *ticks, struct fault *fault);
 // clocks. Pure.
 uint64_t skew_bound(const int64_t *way_ticks);
 
-// The same for `count` processors, from the bounds of each with the first. Two that differ from the first may differ from
-// each other by both amounts. Pure.
+// The same for `count` processors, from the bounds of each with the first. Two that differ from the first may differ
+// from each other by both amounts. Pure.
 uint64_t skew_of(const uint64_t *bounds, unsigned count);
 
 // At most `most` of the processors of the set, at even distances from its first to its last; returns how many. Pure.

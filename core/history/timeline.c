@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The witness drawn for a person: a line an operation, a bar in columns of one common time. Where true proportions would
-// draw different moments in one column, long stretches are shortened (as their logarithm) and the heading says so; the
-// order of the moments, on which the verdict rests, stays visible.
+// The witness drawn for a person: a line an operation, a bar in columns of one common time. Where true proportions
+// would draw different moments in one column, long stretches are shortened (as their logarithm) and the heading says
+// so; the order of the moments, on which the verdict rests, stays visible.
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>

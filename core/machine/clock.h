@@ -60,8 +60,9 @@ static inline uint64_t clock_ticks(void)
 // A reading of which nothing later in program order can have been executed before: the start of an interval that must
 // not be narrower than what it encloses. clock_ticks does not give that. A processor runs ahead of its counter, and may
 // have loaded what the program loads next before it is read; a load that seems to be later than it was accuses
-// whatever was loaded of being old. The fence after the reading holds back all that follows until it is taken, whichever
-// clock was read. It costs some ns more, which a latency need not pay: those errors stay far below what it measures.
+// whatever was loaded of being old. The fence after the reading holds back all that follows until it is taken,
+// whichever clock was read. It costs some ns more, which a latency need not pay: those errors stay far below what it
+// measures.
 static inline uint64_t clock_ticks_before(void)
 {
     const uint64_t ticks = clock_ticks();

@@ -2,7 +2,6 @@
 #include "core/run/check_report.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/run/traits.h"

@@ -8,8 +8,6 @@
 
 #include "core/run/check_child.h"
 
-#define CHECKS_MOST 32u
-
 enum check_format { CHECK_LINES, CHECK_JSON, CHECK_TABLE };
 
 // One queue, when all is over.
@@ -17,8 +15,8 @@ struct check_subject {
     const char *spec;                  // as asked for, or as listed
     const struct queue_entry *entry;   // as listed; without ops: not built
     const struct queue_choice *choice; // NULL: not built
-    struct check_answer answers[CHECKS_MOST];
-    bool asked[CHECKS_MOST]; // false: left out by --only
+    struct check_answer answers[CONFORMANCE_CHECKS_MOST];
+    bool asked[CONFORMANCE_CHECKS_MOST]; // false: left out by --only
 };
 
 struct check_report {

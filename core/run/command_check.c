@@ -33,24 +33,11 @@ static const struct argp_option options[] = {
     {"table", KEY_TABLE, NULL, 0, "A table in Markdown: promises and verdicts", 0},
     {0}};
 
-// Refuses a word of the command line; does not return.
-static void refuse_check(struct argp_state *state, const char *name)
-{
-    char known[256] = "";
-    size_t used = 0;
-    for (unsigned i = 0; conformance_check_at(i); i++)
-        used +=
-            (size_t)snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "", conformance_check_at(i)->name);
-    argp_error(state, "--only: there is no check '%.40s'; known are %s", name, known);
-}
-
 static void take_check(struct argp_state *state, struct wish *wish, const char *name)
 {
-    unsigned i = 0;
-    while (conformance_check_at(i) && strcmp(conformance_check_at(i)->name, name) != 0)
-        i++;
-    if (!conformance_check_at(i))
-        refuse_check(state, name);
+    struct fault fault = {""};
+    if (conformance_find(name, &fault) < 0)
+        argp_error(state, "--only: %s", fault.text);
     if (wish->options.only)
         argp_error(state, "--only is given twice, and takes one check");
     wish->options.only = name;
@@ -145,7 +132,7 @@ static int check_one(const struct wish *wish, struct check_report *report, const
     const int result = built ? run_checks(wish, report, subject, child_code, fault) : 0;
     if (result == 0)
         check_report_queue(report, subject);
-    for (unsigned i = 0; i < CHECKS_MOST; i++)
+    for (unsigned i = 0; i < CONFORMANCE_CHECKS_MOST; i++)
         free(subject->answers[i].timeline);
     free(subject);
     queue_choice_fini(&choice);

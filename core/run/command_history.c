@@ -10,6 +10,7 @@
 #include "core/machine/clock.h"
 #include "core/run/commands.h"
 #include "core/run/history_show.h"
+#include "core/run/params.h"
 
 #define WIDTH_LEAST 60u
 #define WIDTH_MOST 400u
@@ -27,15 +28,6 @@ struct asked {
     unsigned width;
 };
 
-// A whole number from `least` to `most`, and nothing else.
-static bool read_number(const char *text, unsigned long least, unsigned long most, unsigned long *number)
-{
-    char *end;
-    errno = 0;
-    *number = strtoul(text, &end, 10);
-    return *text >= '0' && *text <= '9' && *end == '\0' && errno == 0 && *number >= least && *number <= most;
-}
-
 static void take_drained(struct asked *asked, const char *text, struct argp_state *state)
 {
     asked->drained_given = true;
@@ -46,13 +38,14 @@ static void take_drained(struct asked *asked, const char *text, struct argp_stat
 
 static void take_promise(struct asked *asked, const char *text, struct argp_state *state)
 {
-    unsigned long relaxation = 0;
+    uint64_t relaxation = 0;
     asked->promise_given = true;
     if (strcmp(text, "fifo") == 0)
         asked->order = QUEUE_ORDER_FIFO;
     else if (strcmp(text, "per-producer") == 0)
         asked->order = QUEUE_ORDER_PER_PRODUCER;
-    else if (strncmp(text, "relaxed:", 8) == 0 && read_number(text + 8, 0, UINT32_MAX, &relaxation))
+    else if (strncmp(text, "relaxed:", 8) == 0 && params_number(PARAM_TYPE_U64, text + 8, &relaxation) == 0 &&
+             relaxation <= UINT32_MAX)
         asked->order = QUEUE_ORDER_RELAXED;
     else
         argp_error(state, "--promise is fifo, per-producer or relaxed:K, K being a whole number, and not '%s'", text);
@@ -61,8 +54,8 @@ static void take_promise(struct asked *asked, const char *text, struct argp_stat
 
 static void take_width(struct asked *asked, const char *text, struct argp_state *state)
 {
-    unsigned long width;
-    if (!read_number(text, WIDTH_LEAST, WIDTH_MOST, &width))
+    uint64_t width;
+    if (params_number(PARAM_TYPE_U64, text, &width) != 0 || width < WIDTH_LEAST || width > WIDTH_MOST)
         argp_error(state, "--width is a number of columns from %u to %u, and not '%s'", WIDTH_LEAST, WIDTH_MOST, text);
     asked->width = (unsigned)width;
 }

@@ -29,9 +29,9 @@ int judging_open(struct judging *judging, const struct run_plan *plan, const str
 void judging_name_thread(const struct judging *judging, const struct workload_thread *self);
 
 // All threads have ended, and the subject is closed: writes the history to the user's file, judges it, and fills what
-// the record says of it. `drained`: whatever went in has come out, if it was not lost, but for `unrun` jobs that the pool
-// says it left behind, invoked and not completed. `violation` receives a sentence
-// where a promise was broken; result->witness what shows it. 0, or -ENOMEM and a sentence in `fault`.
+// the record says of it. `drained`: whatever went in has come out, if it was not lost, but for `unrun` jobs that the
+// pool says it left behind, invoked and not completed. `violation` receives a sentence where a promise was broken;
+// result->witness what shows it. 0, or -ENOMEM and a sentence in `fault`.
 int judging_judge(struct judging *judging, bool drained, uint64_t unrun, struct record *record,
                   struct run_result *result, struct fault *violation, struct fault *fault);
 

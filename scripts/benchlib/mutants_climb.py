@@ -98,17 +98,17 @@ class Climb:
 
     def rows(self) -> list[Row]:
         """All that is known now."""
-        rows = []
-        for mutant in self._mutants:
-            dead = self._is_dead(mutant)
-            rungs = [rung for rung in self._rungs if ladder.applies(rung, mutant) and not (rung.last and dead)]
-            lines = {rung.name: self._known(rung, mutant) for rung in rungs}
-            rows.append(Row(mutant, {name: line for name, line in lines.items() if line}))
-        return rows
+        return [self._row(mutant) for mutant in self._mutants]
+
+    def _row(self, mutant: Mutant) -> Row:
+        dead = self._is_dead(mutant)
+        rungs = [rung for rung in self._rungs if ladder.applies(rung, mutant) and not (rung.last and dead)]
+        lines = {rung.name: self._known(rung, mutant) for rung in rungs}
+        return Row(mutant, {name: line for name, line in lines.items() if line})
 
     def _in_words(self, mutant: Mutant) -> str:
         """Of all rungs, also those that were known before."""
-        row = next(row for row in self.rows() if row.mutant == mutant)
+        row = self._row(mutant)
         if row.killers:
             return f"killed by {', '.join(row.killers)}"
         return "/".join({line.outcome: 0 for line in row.lines.values()})

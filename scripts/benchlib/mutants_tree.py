@@ -24,6 +24,8 @@ LEFT_OUT = {".git", "build", "results", "__pycache__"}
 SOURCES = ("core", "queues", "workloads", "peers", "cmake", "CMakeLists.txt", "CMakePresets.json")
 TESTS = "tests"
 SOURCE_SUFFIXES = (".c", ".h", ".def", ".txt", ".cmake", ".json")
+# The scripts among the tests that mutants are thrown at, with what these need.
+TEST_SCRIPTS = ("test_orderings.py", "conftest.py", "pytest.ini")
 BUILD_TIMEOUT_S = 900.0
 
 
@@ -54,7 +56,7 @@ class Tree:
         digest = hashlib.sha256()
         for name in (*SOURCES, TESTS) if tests else SOURCES:
             for path in _files(self.root / name):
-                if path.suffix in SOURCE_SUFFIXES:
+                if path.suffix in SOURCE_SUFFIXES or path.name in TEST_SCRIPTS:
                     digest.update(f"{path.relative_to(self.root)}\0".encode() + path.read_bytes() + b"\0")
         return digest.hexdigest()
 

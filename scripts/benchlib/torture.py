@@ -40,6 +40,8 @@ BY_NAME: dict[str, Sequence[str]] = {
     "sample_every": ("0", "1", "16"),
     "stack_kilowords": ("16", "64"),
     "patience_ns": ("20s",),
+    "drivers": ("1", "2", "4"),
+    "output_percent": ("0", "50", "100"),
 }
 BY_UNIT: dict[str, Sequence[str]] = {"ns": ("0", "0", "1us", "20us")}
 LEFT_ALONE = ("trace",)  # prints a line at each stage of each job
