@@ -3,7 +3,8 @@
 // this file and core/sync/, and nothing else. Plain C that is also valid C++17.
 //
 // A queue carries non-zero machine words ("items") that it never dereferences. All its memory comes from the
-// environment it is given at init: a queue calls neither malloc nor the system.
+// environment it is given at init: a queue calls neither malloc nor the system. Only a library behind this contract
+// (queues/libraries, queues/cxx) may, and says so by its trait own_memory.
 #ifndef READYQ_QUEUE_H
 #define READYQ_QUEUE_H
 
@@ -18,7 +19,7 @@
 extern "C" {
 #endif
 
-#define QUEUE_ABI_VERSION 1u
+#define QUEUE_ABI_VERSION 2u
 
 // What an operation returns. A failure is a negative errno (-ENOMEM is the only one), nothing having changed.
 enum queue_result {
@@ -67,7 +68,8 @@ struct queue_traits {
     bool needs_cas2;              // double-width compare-and-swap
     bool notifies;                // calls env->notify by itself; otherwise the pool does after enqueue
     bool embeds;                  // its node is free again when dequeue returns
-    bool baseline;                // not a queue at all (null): refused in pools, ranked by no figure
+    bool own_memory; // takes memory past the environment, as libraries do: not counted, can't be made to fail
+    bool baseline;   // not a queue at all (null): refused in pools, ranked by no figure
 };
 
 // What a queue may rely on. Belongs to the caller and outlives the queue. Every function may be called from
@@ -85,8 +87,8 @@ struct queue_env {
     void (*element_give)(void *context, void *element);
     void *context; // of the four functions above
 
-    // Tells the consumer that there may be something to do. NULL: nobody sleeps, do not call. Never blocks and
-    // never re-enters the queue.
+    // Tells the consumer that there may be something to do. NULL: no thread sleeps on this queue, do not call. Never
+    // blocks and never re-enters the queue.
     void (*notify)(void *argument);
     void *notify_argument;
 
@@ -146,8 +148,9 @@ struct queue_ops {
     // returned can see it. A consumer that may sleep clears a flag (seq_cst), looks, and sleeps; a producer
     // enqueues, and leaves if it reads (seq_cst) that flag still set. So what publishes an item, and the look for
     // one in dequeue and inspect, must be seq_cst too, or under one lock: release and acquire lose wakes. The same
-    // goes, in a bounded queue, for what frees a place, and the look for one in enqueue. QUEUE_FULL, QUEUE_RETRY or
-    // -ENOMEM: the item was not taken.
+    // goes, in a bounded queue, for what frees a place, and the look for one in enqueue. Where env->notify is NULL
+    // nobody sleeps, and release and acquire are enough (core/sync/sleepers.h). QUEUE_FULL, QUEUE_RETRY or -ENOMEM: the
+    // item was not taken.
     int (*enqueue)(void *queue, void *handle, uintptr_t item);
 
     // Required. Consumer handles. QUEUE_OK: *item is the caller's. QUEUE_EMPTY or QUEUE_RETRY: *item is untouched.
@@ -199,6 +202,8 @@ struct queue_entry {
     const char *presets;         // "lock=ticket" for an alias, otherwise ""
     const char *alias_of;        // NULL unless an alias
     const char *package;         // Debian package of the library that it needs, or NULL
+    const char *version;         // of that package, as found when this was built; NULL without one
+    const char *broken;          // NULL, or which promise it is known to break, and how to see it
     const struct queue_ops *ops; // NULL: not built, for want of `package`
 };
 

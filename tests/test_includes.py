@@ -12,7 +12,7 @@ LEVELS = [
     ("contract ground", re.compile(r"core/(fault|param)\.[ch]$")),
     ("machine", re.compile(r"core/machine/")),
     ("sync", re.compile(r"core/sync/")),
-    ("queue", re.compile(r"core/(queue|queue_loops|queue_client|item_log)\.[ch]$")),
+    ("queue", re.compile(r"core/(queue|queue_loops|queue_client|item_log|reclaim)\.[ch]$")),
     ("history", re.compile(r"core/history/")),
     ("measure", re.compile(r"core/measure/")),
     ("pool", re.compile(r"core/(pool(_ports)?\.h$|pool/)")),
@@ -23,7 +23,7 @@ LEVELS = [
 
 # What a plug-in may include, beside its own folder.
 PLUGINS = {
-    "queues/": re.compile(r"core/(queue|queue_loops)\.h$|core/sync/"),
+    "queues/": re.compile(r"core/(queue|queue_loops|reclaim)\.h$|core/sync/"),
     "workloads/": re.compile(r"core/workload\.h$|core/(fault|param|pool|pool_ports|queue|queue_client|queue_loops|item_log)\.h$"
                              r"|core/(machine|sync|measure)/"),
     "peers/": re.compile(r"core/(fault|param|pool|pool_ports)\.h$|core/(machine|sync)/"),

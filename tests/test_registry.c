@@ -181,28 +181,34 @@ static void test_lists_of_queues(void **state)
     const struct queue_ops ops = plain_queue();
     struct queue_ops broken = plain_queue();
     broken.enqueue = NULL;
-    const struct queue_entry toy = {"toy", "", NULL, NULL, &ops};
-    const struct queue_entry alias = {"small_toy", "capacity=2", "toy", NULL, &ops};
-    const struct queue_entry missing = {"other", "", NULL, "libother-dev", NULL};
-    const struct queue_entry end = {NULL, NULL, NULL, NULL, NULL};
+#define NAMED(name_, presets_, alias_, ops_)                                \
+    (struct queue_entry)                                                    \
+    {                                                                       \
+        .name = name_, .presets = presets_, .alias_of = alias_, .ops = ops_ \
+    }
+    const struct queue_entry toy = NAMED("toy", "", NULL, &ops);
+    const struct queue_entry alias = NAMED("small_toy", "capacity=2", "toy", &ops);
+    const struct queue_entry missing = {.name = "other", .presets = "", .package = "libother-dev"};
+    const struct queue_entry end = {.name = NULL};
     struct fault fault = {""};
     assert_int_equal(registry_check_queues((struct queue_entry[]){toy, alias, missing, end}, &fault), 0);
 
     expect_queues((struct queue_entry[]){toy, toy, end}, "queue toy: the name is listed twice");
-    expect_queues((struct queue_entry[]){{"toys", "", NULL, NULL, &ops}, end},
+    expect_queues((struct queue_entry[]){NAMED("toys", "", NULL, &ops), end},
                   "queue toys: it is listed under this name, but its name member says toy");
-    expect_queues((struct queue_entry[]){{"other", "", NULL, NULL, NULL}, end},
+    expect_queues((struct queue_entry[]){NAMED("other", "", NULL, NULL), end},
                   "queue other: it is neither built nor waiting for a package");
     expect_queues((struct queue_entry[]){alias, toy, end},
                   "queue small_toy: it is an alias of toy, which is no queue listed before it");
-    expect_queues((struct queue_entry[]){toy, alias, {"tiny_toy", "", "small_toy", NULL, &ops}, end},
+    expect_queues((struct queue_entry[]){toy, alias, NAMED("tiny_toy", "", "small_toy", &ops), end},
                   "queue tiny_toy: it is an alias of small_toy, which is no queue listed before it");
-    expect_queues((struct queue_entry[]){toy, {"wrong", "capacity=0", "toy", NULL, &ops}, end},
+    expect_queues((struct queue_entry[]){toy, NAMED("wrong", "capacity=0", "toy", &ops), end},
                   "queue wrong: capacity must be between 1 and 1024 items, not 0");
-    expect_queues((struct queue_entry[]){toy, {"wrong", "size=4", "toy", NULL, &ops}, end},
+    expect_queues((struct queue_entry[]){toy, NAMED("wrong", "size=4", "toy", &ops), end},
                   "queue wrong: there is no parameter 'size'; known are capacity, lock, spin_ns");
-    expect_queues((struct queue_entry[]){missing, {"toy", "", NULL, NULL, &broken}, end},
+    expect_queues((struct queue_entry[]){missing, NAMED("toy", "", NULL, &broken), end},
                   "queue toy: the required member enqueue is missing");
+#undef NAMED
 }
 
 static void test_lists_of_pools_and_workloads(void **state)

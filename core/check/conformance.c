@@ -10,7 +10,7 @@
 #include "core/machine/memory.h"
 
 // What a check needs of a queue to make sense.
-enum need { NEED_NOTHING, NEED_QUEUE, NEED_PREPARE, NEED_EXACT, NEED_GARBAGE, NEED_LENGTH };
+enum need { NEED_NOTHING, NEED_QUEUE, NEED_PREPARE, NEED_EXACT, NEED_GARBAGE, NEED_LENGTH, NEED_ENV };
 
 static const struct {
     struct conformance_check check;
@@ -22,7 +22,7 @@ static const struct {
     {{"capacity", CONFORMANCE_ALONE}, check_capacity, NEED_QUEUE},
     {{"length", CONFORMANCE_ALONE}, check_length, NEED_LENGTH},
     {{"prepared", CONFORMANCE_MEMORY}, check_prepared, NEED_PREPARE},
-    {{"no_memory", CONFORMANCE_MEMORY}, check_no_memory, NEED_QUEUE},
+    {{"no_memory", CONFORMANCE_MEMORY}, check_no_memory, NEED_ENV},
     {{"reuse", CONFORMANCE_MEMORY}, check_reuse, NEED_QUEUE},
     {{"garbage", CONFORMANCE_MEMORY}, check_garbage, NEED_GARBAGE},
     {{"notify", CONFORMANCE_WAKING}, check_notify, NEED_EXACT},
@@ -60,6 +60,8 @@ const char *conformance_why_not(const struct queue_choice *choice, unsigned inde
         return "its EMPTY is not exact";
     if (need == NEED_GARBAGE && !ops->take_garbage)
         return "it hands no garbage over";
+    if (need == NEED_ENV && choice->traits.own_memory)
+        return "it takes memory by itself";
     if (need == NEED_LENGTH && !ops->length)
         return "it tells no length";
     return NULL;

@@ -8,7 +8,7 @@
 #include "core/pool.h"
 #include "core/queue.h"
 
-#define TRAITS_MOST 13
+#define TRAITS_MOST 14
 
 struct trait_text {
     const char *name;

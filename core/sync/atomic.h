@@ -4,7 +4,8 @@
 // Every access that orders anything carries AT(label, partner...): its own label, unique in the tree, and
 // the labels it synchronises with or, for a store-load (Dekker) pair, must be totally ordered against.
 // tests/test_orderings.py checks that labels are unique, that each partner exists and names its partner back.
-// Relaxed accesses (at_*_rlx) carry no label: they order nothing. There are no stand-alone fences.
+// Relaxed accesses (at_*_rlx) carry no label: they order nothing. There are no stand-alone fences, but for the one of
+// core/sync/sleepers.h, which makes up for what a library leaves out.
 //
 // An access to plain memory that threads hand on under another synchronisation is marked PLAIN, so that the
 // same source can run under a model checker.
@@ -33,6 +34,8 @@
 #define at_store_rel(p, v, at) atomic_store_explicit((p), (v), memory_order_release)
 #define at_xchg_acq(p, v, at) atomic_exchange_explicit((p), (v), memory_order_acquire)
 #define at_xchg_ar(p, v, at) atomic_exchange_explicit((p), (v), memory_order_acq_rel)
+#define at_xchg_rel(p, v, at) atomic_exchange_explicit((p), (v), memory_order_release)
+#define at_add_rel(p, v, at) atomic_fetch_add_explicit((p), (v), memory_order_release)
 #define at_add_acq(p, v, at) atomic_fetch_add_explicit((p), (v), memory_order_acquire)
 #define at_add_ar(p, v, at) atomic_fetch_add_explicit((p), (v), memory_order_acq_rel)
 #define at_sub_rel(p, v, at) atomic_fetch_sub_explicit((p), (v), memory_order_release)
@@ -56,6 +59,24 @@
     atomic_compare_exchange_strong_explicit((p), (expected), (v), memory_order_release, memory_order_relaxed)
 #define at_cas_ar(p, expected, v, at) \
     atomic_compare_exchange_strong_explicit((p), (expected), (v), memory_order_acq_rel, memory_order_acquire)
+
+// Two neighbouring words as one, for compare-and-swap of both; the words may also be accessed one by one.
+struct word_pair {
+    _Atomic uint64_t low, high;
+} __attribute__((aligned(16)));
+
+// Strong, sequentially consistent compare-and-swap of both words. False, nothing having changed, when either differed.
+// cmpxchg16b on x86-64, an exclusive pair on aarch64. The builtin, and no assembly, so that sanitizers see it.
+#define at_cas2_sc(pair, expected_low, expected_high, new_low, new_high, at) \
+    word_pair_swap((pair), (expected_low), (expected_high), (new_low), (new_high))
+
+static inline bool word_pair_swap(struct word_pair *pair, uint64_t expected_low, uint64_t expected_high,
+                                  uint64_t new_low, uint64_t new_high)
+{
+    const unsigned __int128 expected = (unsigned __int128)expected_high << 64 | expected_low;
+    const unsigned __int128 wanted = (unsigned __int128)new_high << 64 | new_low;
+    return __sync_bool_compare_and_swap((unsigned __int128 *)pair, expected, wanted);
+}
 
 // Tells the core that it is in a spin loop.
 static inline void cpu_relax(void)

@@ -79,7 +79,8 @@ static void spring(struct trap *trap, const char *function)
 
 void trap_begin(struct check_env *env)
 {
-    trap_set(&env->trap);
+    if (!env->own_memory)
+        trap_set(&env->trap);
 }
 
 void trap_end(void)
@@ -187,6 +188,7 @@ void check_env_init(struct check_env *env, const struct queue_ops *ops, struct p
     memset(env, 0, sizeof *env);
     env->trap.sprung = spring;
     env->element_size = ops->element_size;
+    env->own_memory = ops->traits.own_memory;
     at_init(&env->allowed, -1);
     env->env = (struct queue_env){
         .alloc = env_alloc,

@@ -21,6 +21,7 @@ struct check_env {
     _Atomic int64_t elements;        // taken and not given back
     _Atomic uint64_t taken, given;   // elements
     _Atomic uint64_t allocations;    // blocks
+    bool own_memory;                 // the queue may call malloc by itself
     _Atomic int64_t allowed;         // allocations and elements until it fails; negative: never
     _Atomic uint64_t notified;       // calls of env.notify
     void (*pass_on)(void *argument); // where a call of env.notify goes on to, or NULL
