@@ -113,7 +113,7 @@ struct queue_loops;
 // init to fini and from attach to detach. A handle is used by one thread at a time. "Required" functions must
 // be there; where an optional one is NULL the caller falls back as described and the record says 'emulated'.
 struct queue_ops {
-    uint32_t abi_version;       // QUEUE_ABI_VERSION
+    uint32_t abi_version;       // QUEUE_ABI_VERSION; first in all versions
     const char *name;           // as in queues/list.def
     const char *summary;        // one line for `readyq list`
     const char *source;         // paper and section, or project, that the algorithm comes from
@@ -196,12 +196,12 @@ struct queue_ops {
     const struct queue_loops *loops;
 };
 
-// One line of queues/list.def. An alias has the ops of the queue it names, and presets for its parameters.
+// One line of queues/list.def, or a shared object (core/run/plugin.h). An alias has the ops of the queue it names, and presets for its parameters.
 struct queue_entry {
     const char *name;            //
     const char *presets;         // "lock=ticket" for an alias, otherwise ""
     const char *alias_of;        // NULL unless an alias
-    const char *package;         // Debian package of the library that it needs, or NULL
+    const char *package;         // Debian package of the library that it needs, "file" for a shared object, or NULL
     const char *version;         // of that package, as found when this was built; NULL without one
     const char *broken;          // NULL, or which promise it is known to break, and how to see it
     const struct queue_ops *ops; // NULL: not built, for want of `package`

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/run/params.h"
+#include "core/run/plugin.h"
 #include "core/run/run.h"
 
 // Names for a sentence; what does not fit ends in "...".
@@ -27,6 +28,8 @@ static void names_add(struct names *names, const char *name)
 
 const struct queue_entry *registry_queue(const char *name, struct fault *fault)
 {
+    if (plugin_is_path(name))
+        return plugin_queue(name, fault);
     struct names known = {.used = 0};
     for (const struct queue_entry *entry = queue_list; entry->name; entry++) {
         if (strcmp(entry->name, name) != 0) {
@@ -38,7 +41,10 @@ const struct queue_entry *registry_queue(const char *name, struct fault *fault)
                       entry->package);
         return entry->ops ? entry : NULL;
     }
-    fault_set(fault, -EINVAL, "there is no queue '%s'; known are %s", name, known.text);
+    if (strstr(name, ".so"))
+        fault_set(fault, -EINVAL, "there is no queue '%s'; a shared object is named by a path, as in ./%s", name, name);
+    else
+        fault_set(fault, -EINVAL, "there is no queue '%s'; known are %s", name, known.text);
     return NULL;
 }
 

@@ -15,7 +15,7 @@ LATENCY = "schema_version plan_hash cell_id run_id stage samples latency_p50_ns 
 STATES = "port_ns ready_ns clean_ns check_ns other_ns sleep_ns".split()
 ACCOUNTING = ["schema_version", "plan_hash", "cell_id", "run_id", "thread_kind", "thread_number", "wall_ns", *STATES]
 SAME = {
-    "schema_version": 3, "plan_hash": "5d41402abc4b2a76", "status": "ok", "exit_reason": "ok", "verdict": "ok",
+    "schema_version": 4, "plan_hash": "5d41402abc4b2a76", "status": "ok", "exit_reason": "ok", "verdict": "ok",
     "machine": "made-up-2cpu", "commit": "0123456789ab", "build": "release", "compiler": "gnu 12.2.0",
     "dispatch": "direct", "allocator": "jemalloc", "pin": "compact", "cpus_allowed": 2, "warmup_ns": 10**8,
     "duration_ns": 3 * 10**8, "operations": 1000, "cpu_user_ns": 4 * 10**6, "cpu_system_ns": 10**6,

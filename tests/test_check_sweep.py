@@ -33,7 +33,7 @@ def test_check_is_an_axis(real_sweep: SweepRunner) -> None:
     found = rows(real_sweep.out)
     assert len(found) == 36 and len({row["cell_id"] for row in found}) == 6
     for row in found:
-        assert row["history_scope"] == row["check"] and row["schema_version"] == "3"
+        assert row["history_scope"] == row["check"] and row["schema_version"] == "4"
         assert (row["history_operations"] != "") == (row["check"] != "none")
         assert row["check_memory_mib"] == ("" if row["check"] == "none" else "64")
     words = ["--axis", "check", "--base", "none", "--by", "queue"]

@@ -27,7 +27,7 @@ static void every_member_is_in_the_table(void **state)
     assert_int_equal(expected, offsetof(struct record, stages));
     // A few by name, so that a table of the right shape with wrong names is caught.
     assert_string_equal(record_fields[0].name, "plan_hash");
-    assert_string_equal(record_fields[record_field_count - 1].name, "history_judged_ns");
+    assert_string_equal(record_fields[record_field_count - 1].name, "queue_origins");
     for (size_t i = 0; i < record_field_count; i++) {
         if (record_fields[i].offset == offsetof(struct record, fairness))
             assert_string_equal(record_fields[i].name, "fairness");
@@ -84,7 +84,7 @@ static void a_cleared_record_has_no_field(void **state)
     for (size_t i = 0; i < record_field_count; i++)
         assert_true(record_field_absent(&record_fields[i], &record));
     char *line = json_line(&record);
-    assert_string_equal(line, "{\"schema_version\":3,\"latency\":{},\"accounting\":[]}\n");
+    assert_string_equal(line, "{\"schema_version\":4,\"latency\":{},\"accounting\":[]}\n");
     free(line);
 }
 

@@ -147,7 +147,7 @@ NONE = json.dumps({"queues": [], "pools": [], "workloads": []})
 
 @pytest.mark.parametrize(
     ("script", "counted"),
-    [("exit 1", "0 of 1 runs correct"), ("echo '{\"schema_version\": 3, \"status\": \"ok\"}'", "1 of 1 runs correct")],
+    [("exit 1", "0 of 1 runs correct"), ("echo '{\"schema_version\": 4, \"status\": \"ok\"}'", "1 of 1 runs correct")],
 )
 def test_a_run_that_ends_after_ctrl_c_counts(tmp_path: Path, script: str, counted: str) -> None:
     begun = tmp_path / "begun"

@@ -12,7 +12,7 @@
 #include "core/measure/histogram.h"
 
 // Grows with every change to a file's columns; columns are only ever appended.
-#define RECORD_SCHEMA_VERSION 3u
+#define RECORD_SCHEMA_VERSION 4u
 
 // "Not measured", "does not apply": an empty cell in CSV, absent in JSON; never 0.
 #define RECORD_ABSENT UINT64_MAX
@@ -75,6 +75,7 @@ struct record {
     uint64_t history_rank_error_max;
     double history_rank_error_mean;
     double history_cost_ns, history_judged_ns;
+    const char *queue_origins;
 
     // Not columns of throughput.csv.
     struct record_stage stages[RECORD_STAGES_MAX]; // ends early with a NULL name

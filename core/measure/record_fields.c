@@ -204,6 +204,9 @@ const struct record_field record_fields[] = {
           "Time that recording one operation takes, its two readings of the clock included: the median of many. A job "
           "of a pool is three."),
     FIELD(history_judged_ns, "ns", "lower", "Time that it took to judge the history, after the run."),
+    FIELD(queue_origins, "", "",
+          "Where queues came from that are not the program's own: NAME=PACKAGE VERSION for one of a library, NAME=file "
+          "crc32 CHECKSUM for one from a shared object; two are joined by ';'. Absent where all are its own."),
 };
 
 const size_t record_field_count = sizeof record_fields / sizeof *record_fields;

@@ -57,6 +57,12 @@ int queue_choice_parse(struct queue_choice *choice, const char *spec, struct fau
     return result;
 }
 
+int queue_choice_plain(struct queue_choice *choice, const struct queue_entry *entry, struct fault *fault)
+{
+    *choice = (struct queue_choice){0};
+    return configure(choice, entry, "", fault);
+}
+
 void queue_choice_fini(struct queue_choice *choice)
 {
     if (choice->entry)

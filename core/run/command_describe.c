@@ -6,6 +6,7 @@
 #include "core/registry.h"
 #include "core/run/commands.h"
 #include "core/run/params.h"
+#include "core/run/plugin.h"
 #include "core/run/table.h"
 #include "core/run/traits.h"
 
@@ -29,7 +30,7 @@ static int print_traits(const struct trait_text *traits)
 static int describe_queue(const struct queue_entry *entry, struct fault *fault)
 {
     struct queue_choice choice;
-    if (queue_choice_parse(&choice, entry->name, fault) != 0)
+    if (queue_choice_plain(&choice, entry, fault) != 0)
         return -EINVAL;
     print_head("a queue", entry->name, entry->ops->summary, entry->ops->source);
     if (entry->alias_of)
@@ -73,6 +74,8 @@ static void describe_workload(const struct workload_ops *ops)
 // What is not built is known all the same; the sentence says what it needs.
 static bool is_queue(const char *name)
 {
+    if (plugin_is_path(name))
+        return true;
     const struct queue_entry *entry = queue_list;
     while (entry->name && strcmp(entry->name, name) != 0)
         entry++;

@@ -58,6 +58,8 @@ int params_split(const char *spec, char **name, const char **params, struct faul
 
 // A queue by its spec, looked up, configured and resolved. The choice is freed by queue_choice_fini.
 int queue_choice_parse(struct queue_choice *choice, const char *spec, struct fault *fault);
+// Likewise a queue that is built, with its defaults.
+int queue_choice_plain(struct queue_choice *choice, const struct queue_entry *entry, struct fault *fault);
 void queue_choice_fini(struct queue_choice *choice);
 
 #endif

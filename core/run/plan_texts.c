@@ -99,6 +99,25 @@ static void print_choice(FILE *out, const char *what, const struct queue_choice 
         fprintf(out, "%s=%s\n%s_params=%s\n", what, choice->entry->name, what, choice->params);
 }
 
+static void write_origin(const struct queue_choice *choice, FILE *out)
+{
+    const struct queue_entry *entry = choice->entry;
+    if (entry && entry->package)
+        fprintf(out, "%s%s=%s %s", ftell(out) > 0 ? ";" : "", entry->name, entry->package, entry->version);
+}
+
+static void write_origins(const struct run_plan *plan, FILE *out)
+{
+    const struct run_options *options = plan->options;
+    if (options->workload->subject == WORKLOAD_ON_QUEUE) {
+        write_origin(&options->queue, out);
+    } else if (plan->pool_traits.takes_queues) {
+        write_origin(&options->job_queue, out);
+        if (options->ready_queue.entry != options->job_queue.entry)
+            write_origin(&options->ready_queue, out);
+    }
+}
+
 // What the workload checks, and what the history is held against.
 static void write_queue_checks(const struct queue_traits *traits, bool whole, FILE *out)
 {
@@ -197,6 +216,7 @@ int plan_write_texts(struct run_plan *plan)
     plan->texts[PLAN_PIN] = text_by(plan, write_pin);
     plan->texts[PLAN_CPUS] = text_by(plan, write_cpus);
     plan->texts[PLAN_STARTED] = text_by(plan, write_started);
+    plan->texts[PLAN_ORIGINS] = text_by(plan, write_origins);
     plan->texts[PLAN_RUN_ID] = text_by(plan, write_run_id);
     plan->texts[PLAN_CHECKS] = text_by(plan, write_checks);
     for (unsigned i = 0; i < PLAN_TEXTS; i++)
@@ -265,6 +285,7 @@ void run_plan_describe(const struct run_plan *plan, const struct environment *en
     record->build = READYQ_BUILD;
     record->compiler = READYQ_COMPILER;
     record->started = plan->texts[PLAN_STARTED];
+    record->queue_origins = present(plan->texts[PLAN_ORIGINS]);
     record->workload = options->workload->name;
     record->workload_params = present(plan->texts[PLAN_WORKLOAD_PARAMS]);
     record->optional_ops = present(plan->texts[PLAN_OPTIONAL_OPS]);

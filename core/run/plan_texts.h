@@ -13,6 +13,7 @@ enum plan_text {
     PLAN_PIN,
     PLAN_CPUS,
     PLAN_STARTED,
+    PLAN_ORIGINS,
     PLAN_RUN_ID,
     PLAN_CHECKS,
     PLAN_TEXTS,

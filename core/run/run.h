@@ -60,7 +60,7 @@ struct run_plan {
     unsigned schedulers; // on a pool: of the workload's threads, the first
     unsigned externals;  // on a pool: the others
     int *cpus;           // workload's threads first, then the pool's workers
-    char *texts[8];      // parameter texts, the list of cpus and what is checked, owned
+    char *texts[9];      // parameter texts, the list of cpus and what is checked, owned
     char cell_id[17];    // hash of everything that the result depends on and that the user chose
 };
 

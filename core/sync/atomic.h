@@ -29,6 +29,8 @@
 #define at_and_rlx(p, v) atomic_fetch_and_explicit((p), (v), memory_order_relaxed)
 #define at_add_rlx(p, v) atomic_fetch_add_explicit((p), (v), memory_order_relaxed)
 #define at_sub_rlx(p, v) atomic_fetch_sub_explicit((p), (v), memory_order_relaxed)
+#define at_cas_rlx(p, expected, v) \
+    atomic_compare_exchange_strong_explicit((p), (expected), (v), memory_order_relaxed, memory_order_relaxed)
 
 #define at_load_acq(p, at) atomic_load_explicit((p), memory_order_acquire)
 #define at_store_rel(p, v, at) atomic_store_explicit((p), (v), memory_order_release)

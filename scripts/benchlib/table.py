@@ -12,8 +12,8 @@ from benchlib import params, stats
 from benchlib.errors import Refused, os_reason
 from benchlib.files import read_json
 
-SCHEMA_VERSION = 3  # the program's
-READABLE = (1, 2, 3)
+SCHEMA_VERSION = 4  # the program's
+READABLE = (1, 2, 3, 4)
 THROUGHPUT, LATENCY, HISTOGRAM = "throughput.csv", "latency.csv", "histogram.csv"
 ACCOUNTING = "accounting.csv"  # from version 2 on
 STATES = ("port_ns", "ready_ns", "clean_ns", "check_ns", "other_ns", "sleep_ns")
@@ -33,19 +33,23 @@ SINCE_3 = (
     "history_rank_error_max history_rank_error_mean history_cost_ns history_judged_ns"
 ).split()
 
+# And those that version 3 did not have yet.
+SINCE_4 = ("queue_origins",)
+
 # Columns that stay text even where every value looks like a number (a cell_id of digits, a list of one CPU).
 TEXT_COLUMNS = frozenset(
     "plan_hash cell_id run_id arm status exit_reason verdict verdict_detail checks machine commit build compiler "
     "started workload workload_params queue queue_params pool pool_params job_queue job_queue_params ready_queue "
     "ready_queue_params dispatch optional_ops allocator pin cpus check history_scope history_fault stage "
-    "thread_kind".split()
+    "thread_kind queue_origins".split()
 )
 PARAMS_SUFFIX = "_params"
 # Numbers that the user chose, beside the parameters.
 NUMBERS_OF_THE_CELL = ("warmup_ns", "duration_ns", "check_every", "check_memory_mib")
 # Texts that differ between runs of one cell.
 NOT_OF_THE_CELL = (
-    "run_id status exit_reason verdict verdict_detail checks started cpus optional_ops history_scope history_fault"
+    "run_id status exit_reason verdict verdict_detail checks started cpus optional_ops history_scope history_fault "
+    "queue_origins"
 ).split()
 
 
@@ -70,7 +74,7 @@ def load(folder: Path | str) -> Results:
     if not folder.is_dir():
         raise Refused(f"{folder}: no such result folder")
     tables = [expand_params(read_csv(folder / name)) for name in (THROUGHPUT, LATENCY, HISTOGRAM)]
-    lacking = [name for name in (*SINCE_2, *SINCE_3) if name not in tables[0].columns]
+    lacking = [name for name in (*SINCE_2, *SINCE_3, *SINCE_4) if name not in tables[0].columns]
     tables[0] = tables[0].reindex(columns=[*tables[0].columns, *lacking])
     kept = folder / ACCOUNTING
     none = pandas.DataFrame(columns=list(ACCOUNTING_COLUMNS))
