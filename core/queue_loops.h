@@ -31,18 +31,21 @@ struct item_log;
 
 // Called for every item received; inline for the common case. Defined in core/item_log.h.
 #include "core/item_log.h"
+#include "core/item_memory.h"
 
 // One side's loop state. Lives on the stack of, and is used by, one thread.
 struct queue_loop {
-    const struct queue_ops *ops; // used by the vtable instance only
-    void *queue;                 //
-    void *handle;                // of this side: producer for produce and pairs, consumer for consume
-    void *dequeue_handle;        // of pairs: the same thread's handle as consumer
-    unsigned producer;           // this thread's producer number
-    uint64_t sequence;           // next sequence number to enqueue
-    uint64_t failed;             // FULL, EMPTY and RETRY answers so far
-    struct item_log *log;        // of this consumer; counts what was received
-    uintptr_t sampled;           // consume stops after an item with ITEM_SAMPLED and leaves it here; otherwise 0
+    const struct queue_ops *ops;      // used by the vtable instance only
+    void *queue;                      //
+    void *handle;                     // of this side: producer for produce and pairs, consumer for consume
+    void *dequeue_handle;             // of pairs: the same thread's handle as consumer
+    unsigned producer;                // this thread's producer number
+    uint64_t sequence;                // next sequence number to enqueue
+    uint64_t failed;                  // FULL, EMPTY and RETRY answers so far
+    struct item_log *log;             // of this consumer; counts what was received
+    const struct item_memory *memory; // that items stand for, by producer; NULL: items are plain values
+    uint64_t read;                    // of that memory, summed up
+    uintptr_t sampled;                // consume stops after an item with ITEM_SAMPLED and leaves it here; otherwise 0
 };
 
 struct queue_loops {
@@ -69,6 +72,8 @@ static unsigned QUEUE_LOOPS_FUNCTION(_produce)(struct queue_loop *loop, unsigned
     unsigned done = 0;
     *result = QUEUE_OK;
     for (; done < most; done++) {
+        if (loop->memory)
+            item_memory_write(&loop->memory[loop->producer], loop->sequence & ITEM_SEQUENCE_MASK);
         *result = QUEUE_LOOPS_ENQUEUE(loop->queue, loop->handle, item_make(loop->producer, loop->sequence));
         if (*result != QUEUE_OK) {
             loop->failed++;
@@ -93,6 +98,9 @@ static unsigned QUEUE_LOOPS_FUNCTION(_consume)(struct queue_loop *loop, unsigned
         }
         done++;
         item_log_add(loop->log, item);
+        const uintptr_t producer = (item >> ITEM_PRODUCER_SHIFT) - 1;
+        if (loop->memory && producer < loop->log->producers)
+            loop->read += item_memory_read(&loop->memory[producer], item & ITEM_SEQUENCE_MASK);
         if (__builtin_expect(item & ITEM_SAMPLED, 0)) {
             loop->sampled = item;
             break;

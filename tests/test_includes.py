@@ -12,7 +12,7 @@ LEVELS = [
     ("contract ground", re.compile(r"core/(fault|param)\.[ch]$")),
     ("machine", re.compile(r"core/machine/")),
     ("sync", re.compile(r"core/sync/")),
-    ("queue", re.compile(r"core/(queue|queue_loops|queue_client|item_log|reclaim)\.[ch]$")),
+    ("queue", re.compile(r"core/(queue|queue_loops|queue_client|item_log|item_memory|reclaim)\.[ch]$")),
     ("history", re.compile(r"core/history/")),
     ("measure", re.compile(r"core/measure/")),
     ("pool", re.compile(r"core/(pool(_ports)?\.h$|pool/)")),
@@ -24,7 +24,7 @@ LEVELS = [
 # What a plug-in may include, beside its own folder.
 PLUGINS = {
     "queues/": re.compile(r"core/(queue|queue_loops|reclaim)\.h$|core/sync/"),
-    "workloads/": re.compile(r"core/workload\.h$|core/(fault|param|pool|pool_ports|queue|queue_client|queue_loops|item_log)\.h$"
+    "workloads/": re.compile(r"core/workload\.h$|core/(fault|param|pool|pool_ports|queue|queue_client|queue_loops|item_log|item_memory)\.h$"
                              r"|core/(machine|sync|measure)/"),
     "peers/": re.compile(r"core/(fault|param|pool|pool_ports)\.h$|core/(machine|sync)/"),
 }

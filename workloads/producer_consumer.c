@@ -10,6 +10,9 @@
 // it from there ("sojourn": from before enqueue to after dequeue). A slot that is still taken is not used again: the
 // item goes unsampled. "dequeue" is the time of a successful call, every sample_every-th of a consumer.
 //
+// Memory: with `item_bytes` each item stands for that many bytes, which its producer writes before it enqueues and its
+// consumer reads after it dequeued.
+//
 // One operation is an item received.
 #include <errno.h>
 
@@ -25,6 +28,7 @@ struct config {
     uint64_t producer_kind, consumer_kind; // enum queue_thread_kind
     uint64_t window;
     uint64_t sample_every;
+    uint64_t item_bytes;
 };
 
 struct producer {
@@ -46,13 +50,16 @@ struct state {
     struct workload_items items;
     struct producer *producers;
     struct consumer *consumers;
+    struct item_memory *memory; // by producer; NULL without item_bytes
     uint64_t stamp_mask;
 };
 
 static int resolve(const void *argument, struct workload_demand *demand, struct fault *fault)
 {
-    (void)fault;
     const struct config *config = argument;
+    if (config->item_bytes % sizeof(uint64_t) != 0)
+        return fault_set(fault, -EINVAL, "item_bytes must be a multiple of %zu, not %llu", sizeof(uint64_t),
+                         (unsigned long long)config->item_bytes);
     *demand = (struct workload_demand){.roles = {
                                            {.name = "producer",
                                             .threads = (unsigned)config->producers,
@@ -73,6 +80,27 @@ static uint64_t stamp_count(const struct config *config)
     while (config->sample_every && count < config->window / config->sample_every + 2)
         count *= 2;
     return count;
+}
+
+// Lines of its own for each item, and no block used again while its item may be in flight.
+static int make_memory(struct state *state)
+{
+    const struct config *config = state->config;
+    uint64_t blocks = 1;
+    if (config->item_bytes == 0)
+        return 0;
+    while (blocks < config->window + QUANTUM)
+        blocks *= 2;
+    const unsigned used = (unsigned)(config->item_bytes / sizeof(uint64_t));
+    const unsigned stride = (used + 7) / 8 * 8;
+    state->memory = workload_alloc(config->producers * sizeof *state->memory);
+    for (unsigned i = 0; state->memory && i < config->producers; i++) {
+        state->memory[i] =
+            (struct item_memory){workload_alloc(blocks * stride * sizeof(uint64_t)), blocks - 1, stride, used};
+        if (!state->memory[i].words)
+            return -ENOMEM;
+    }
+    return state->memory ? 0 : -ENOMEM;
 }
 
 static int make_sides(struct state *state)
@@ -104,7 +132,7 @@ static int setup(struct workload_run *run, struct fault *fault)
         return fault_set(fault, -ENOMEM, "no memory for workload producer_consumer");
     state->config = config;
     if (workload_items_init(&state->items, run, (unsigned)config->producers, (unsigned)config->consumers) != 0 ||
-        make_sides(state) != 0)
+        make_sides(state) != 0 || make_memory(state) != 0)
         return fault_set(fault, -ENOMEM, "no memory for %llu producers and %llu consumers",
                          (unsigned long long)config->producers, (unsigned long long)config->consumers);
     return 0;
@@ -119,6 +147,9 @@ static void teardown(struct workload_run *run)
         free(state->producers[i].stamps);
     for (unsigned i = 0; state->consumers && i < state->config->consumers; i++)
         free(state->consumers[i].newest);
+    for (unsigned i = 0; state->memory && i < state->config->producers; i++)
+        free(state->memory[i].words);
+    free(state->memory);
     free(state->producers);
     free(state->consumers);
     workload_items_fini(&state->items);
@@ -190,6 +221,7 @@ static void produce(struct workload_thread *self, struct state *state)
     me->loop = (struct queue_loop){.ops = self->producer.ops,
                                    .queue = self->producer.queue,
                                    .handle = self->producer.handle,
+                                   .memory = state->memory,
                                    .producer = self->rank};
     unsigned idle = 0;
     while (workload_tick(self, 0) != PHASE_STOP) {
@@ -257,8 +289,11 @@ static void consume(struct workload_thread *self, struct state *state)
     struct item_log *log = &state->items.taken[self->rank].log;
     const uint64_t producers = state->config->producers;
     const uint64_t publish_after = producers > QUANTUM ? producers : QUANTUM;
-    me->loop = (struct queue_loop){
-        .ops = self->consumer.ops, .queue = self->consumer.queue, .handle = self->consumer.handle, .log = log};
+    me->loop = (struct queue_loop){.ops = self->consumer.ops,
+                                   .queue = self->consumer.queue,
+                                   .handle = self->consumer.handle,
+                                   .log = log,
+                                   .memory = state->memory};
     unsigned idle = 0;
     while (workload_tick(self, me->received) != PHASE_STOP) {
         workload_quiescent(self);
@@ -302,6 +337,10 @@ static const struct param params[] = {
     PARAM_U64(struct config, window, "1024", 1, 1 << 20, "items", "Items of one producer in flight at most"),
     PARAM_U64(struct config, sample_every, "64", 0, 1 << 20, "items",
               "One item in so many has its latency taken; 0: none"),
+    PARAM_U64(
+        struct config, item_bytes, "0", 0, 4096, "bytes",
+        "Memory that an item stands for, written by its producer and read by its consumer; a multiple of 8; 0: items "
+        "are plain values"),
     PARAM_END,
 };
 
