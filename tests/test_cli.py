@@ -308,6 +308,29 @@ def test_topology_of_a_machine_that_we_do_not_have(readyq: Path) -> None:
     assert "\nclock" not in text
 
 
+def test_transfers_between_all_processors(readyq: Path) -> None:
+    """Symmetric, one row a processor, and no faster than light crosses a chip."""
+    text = answer(readyq, "topology", "--transfers")
+    allowed = sorted(os.sched_getaffinity(0))
+    if len(allowed) < 2:
+        assert "there is one processor only" in text
+        return
+    table = text.split("transfer of a cache line")[1].splitlines()
+    assert [int(word) for word in table[1].split()[1:]] == sorted(int(row.split()[0]) for row in table[2:-1])
+    rows = {int(row.split()[0]): row.split()[1:] for row in table[2:-1]}
+    assert sorted(rows) == allowed
+    columns = [int(word) for word in table[1].split()[1:]]
+    for cpu, cells in rows.items():
+        for other, cell in zip(columns, cells, strict=True):
+            assert cell == rows[other][columns.index(cpu)]
+            assert cell == "-" if cpu == other else float(cell) > 1
+    assert re.search(r"medians of 5 passes; single passes lie between [\d.]+ and [\d.]+ of their pair's", text)
+
+
+def test_transfers_of_a_machine_that_we_do_not_have(readyq: Path) -> None:
+    assert "measures this machine" in refusal(readyq, "topology", "--transfers", "--synthetic", "pu:2")
+
+
 def test_topology_that_cannot_be(readyq: Path) -> None:
     assert "'nonsense:2'" in refusal(readyq, "topology", "--synthetic", "nonsense:2")
 

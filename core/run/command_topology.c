@@ -10,6 +10,7 @@
 #include "core/run/allocator.h"
 #include "core/run/commands.h"
 #include "core/run/table.h"
+#include "core/run/transfers.h"
 
 static int print_processors(const struct topology *topology)
 {
@@ -62,14 +63,24 @@ static void print_machine(const struct topology *topology)
            memory_allocator_name());
 }
 
+struct wish {
+    const char *synthetic;
+    bool transfers;
+};
+
 static error_t take_word(int key, char *argument, struct argp_state *state)
 {
-    const char **synthetic = state->input;
+    struct wish *wish = state->input;
     if (key == ARGP_KEY_ARG)
         argp_error(state, "there is no argument '%s' to expect", argument);
-    if (key != 's')
+    if (key == 's')
+        wish->synthetic = argument;
+    else if (key == 't')
+        wish->transfers = true;
+    else if (key == ARGP_KEY_END && wish->synthetic && wish->transfers)
+        argp_error(state, "--transfers measures this machine, and --synthetic is about another; give one of them");
+    else
         return ARGP_ERR_UNKNOWN;
-    *synthetic = argument;
     return 0;
 }
 
@@ -78,28 +89,33 @@ int command_topology(struct command_call *call, struct fault *fault)
     static const struct argp_option options[] = {
         {"synthetic", 's', "TEXT", 0,
          "Another machine in place of this one, as hwloc describes them; after '@', the processors allowed there", 0},
+        {"transfers", 't', NULL, 0, "Measure how long a cache line takes between each two processors", 0},
         {0}};
     static const struct argp argp = {
         .options = options,
         .parser = take_word,
         .doc = "Shows the processors that a run may use, what each placement policy makes of them, the clock and the "
                "allocator.\v"
-               "Examples:\n  readyq topology\n  readyq topology --synthetic \"package:2 core:4 pu:2\""};
-    const char *synthetic = NULL;
-    int result = command_words(call, &argp, &synthetic, fault);
+               "Examples:\n  readyq topology\n  readyq topology --transfers\n  readyq topology --synthetic \"package:2 "
+               "core:4 "
+               "pu:2\""};
+    struct wish wish = {0};
+    int result = command_words(call, &argp, &wish, fault);
     struct topology topology;
     if (result == 0)
-        result = topology_load(&topology, synthetic, fault);
+        result = topology_load(&topology, wish.synthetic, fault);
     if (result != 0)
         return result;
     printf("%s: processors %u of %u allowed, cores %u, packages %u, memory nodes %u\n\n",
-           synthetic ? "synthetic machine" : "this machine", topology.count, topology.online, topology.cores,
+           wish.synthetic ? "synthetic machine" : "this machine", topology.count, topology.online, topology.cores,
            topology.packages, topology.nodes);
     result = print_processors(&topology);
     if (result == 0)
         result = print_placements(&topology, fault);
-    if (result == 0 && !synthetic)
+    if (result == 0 && !wish.synthetic)
         print_machine(&topology);
+    if (result == 0 && wish.transfers)
+        result = transfers_print(&topology, stdout, fault);
     topology_unload(&topology);
     return result;
 }

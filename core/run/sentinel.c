@@ -98,19 +98,24 @@ static bool play(struct table *table, const struct topology *topology, unsigned 
     return pinged && pinger_pinned == 0 && ponger_pinned == 0;
 }
 
-double sentinel_round_trip_ns(const struct topology *topology)
+double sentinel_between_ns(const struct topology *topology, unsigned first, unsigned second)
 {
-    const struct cpu *other = topology->count ? on_another_core(topology) : NULL;
-    struct table *table = other ? aligned_alloc(LINE_PAIR, sizeof *table) : NULL;
+    struct table *table = aligned_alloc(LINE_PAIR, sizeof *table);
     if (!table)
         return NAN;
     at_init(&table->ball, 0);
     table->count = 0;
     double median = NAN;
-    if (play(table, topology, topology->cpus[0].os, other->os) && table->count) {
+    if (play(table, topology, first, second) && table->count) {
         qsort(table->samples, table->count, sizeof table->samples[0], compare_doubles);
         median = table->samples[table->count / 2];
     }
     free(table);
     return median;
+}
+
+double sentinel_round_trip_ns(const struct topology *topology)
+{
+    const struct cpu *other = topology->count ? on_another_core(topology) : NULL;
+    return other ? sentinel_between_ns(topology, topology->cpus[0].os, other->os) : NAN;
 }

@@ -11,4 +11,7 @@
 // ping-pong by two threads pinned there. Not a number where there are no such two, or no threads to be had.
 double sentinel_round_trip_ns(const struct topology *topology);
 
+// The same between two processors by the operating system's numbers, allowed and not the same.
+double sentinel_between_ns(const struct topology *topology, unsigned first, unsigned second);
+
 #endif
