@@ -272,6 +272,29 @@ def test_queues_of_unlike_promises_are_marked(tmp_path: Path) -> None:
     assert one.legend == ["a", "b"] and not any("ranked" in note for note in one.notes)
 
 
+def test_many_queues_of_unlike_promises_get_figures_of_their_own(tmp_path: Path) -> None:
+    """With the ceiling in each; a few stand together (the test above)."""
+    fifo = {"order": "fifo", "capacity": None, "enqueue": "lock-free", "dequeue": "lock-free"}
+    made = ResultFolder(tmp_path)
+    traits = {f"f{i}": fifo for i in range(5)} | {f"b{i}": fifo | {"capacity": 4, "dequeue": "blocking"} for i in range(4)}
+    for name in traits:
+        made.queue(name, 1, 1, SIX)
+        made.queue(name, 2, 1, SIX)
+    made.queue("null", 1, 1, SIX, verdict="baseline")
+    made.queue("other.so", 1, 1, SIX)
+    made.manifest = {"queues": traits}
+    figures = {one.name: one for one in planned(made)}
+    assert list(figures) == ["contention-producer_consumer-FIFO-bounded-blocking",
+                             "contention-producer_consumer-FIFO-unbounded-lock-free-or-wait-free",
+                             "contention-producer_consumer-promises-not-known"]  # fmt: skip
+    bounded, free, unknown = figures.values()
+    assert bounded.legend == ["b0", "b1", "b2", "b3", "ceiling (null)"]
+    assert free.legend == [*(f"f{i}" for i in range(5)), "ceiling (null)"]
+    assert unknown.legend == ["other.so", "ceiling (null)"]
+    assert bounded.title == "producer_consumer: throughput by number of threads (FIFO, bounded, blocking)"
+    assert len({look.colour for look in free.looks.values()}) == 6
+
+
 def test_promises_that_are_not_known_are_said_to_be(tmp_path: Path) -> None:
     made = ResultFolder(tmp_path)
     made.queue("a", 1, 1, SIX)

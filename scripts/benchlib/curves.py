@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas
 
-from benchlib import footer, frame, marks, series, style
+from benchlib import footer, frame, marks, promise, series, style
 from benchlib.series import LINE, THREADS, VALUE, Panel
 from benchlib.style import Look
 
@@ -70,14 +70,22 @@ def plan(runs: pandas.DataFrame, looks: dict[str, Look]) -> list[Curves]:
     """The contention figures that the runs give."""
     found = []
     for workload, group in runs.groupby("workload"):
-        group, its_looks = series.pool_option_as_lines(group, looks)
-        kept = series.panel_columns(group, [LINE, THREADS])
-        panels, left_out = _with_curves(series.panels(group, kept))
-        pages = [panels[i : i + PANELS_A_FIGURE] for i in range(0, len(panels), PANELS_A_FIGURE)]
-        for page, shown in enumerate(pages, 1):
-            name = f"contention-{workload}" + (f"-{page}" if len(pages) > 1 else "")
-            found.append(_curves(name, str(workload), shown, left_out, kept, its_looks))
+        for heading, part, its_looks in promise.separate(group, looks):
+            found += _pages(series.slug("contention", str(workload), heading), str(workload), heading, part, its_looks)
     return found
+
+
+def _pages(name: str, workload: str, kind: str, runs: pandas.DataFrame, looks: dict[str, Look]) -> list[Curves]:
+    """A figure, or more where there are many panels. `kind` is what all its queues promise, where that was asked."""
+    runs, looks = series.pool_option_as_lines(runs, looks)
+    kept = series.panel_columns(runs, [LINE, THREADS])
+    panels, left_out = _with_curves(series.panels(runs, kept))
+    pages = [panels[i : i + PANELS_A_FIGURE] for i in range(0, len(panels), PANELS_A_FIGURE)]
+    title = f"{workload}: throughput by number of threads" + (f" ({kind})" if kind else "")
+    return [
+        _curves(name + (f"-{page}" if len(pages) > 1 else ""), title, shown, left_out, kept, looks)
+        for page, shown in enumerate(pages, 1)
+    ]
 
 
 def _with_curves(panels: list[Panel]) -> tuple[list[Panel], list[Panel]]:
@@ -89,7 +97,7 @@ def _with_curves(panels: list[Panel]) -> tuple[list[Panel], list[Panel]]:
 
 
 def _curves(
-    name: str, workload: str, panels: list[Panel], left_out: list[Panel], kept: list[str], looks: dict[str, Look]
+    name: str, title: str, panels: list[Panel], left_out: list[Panel], kept: list[str], looks: dict[str, Look]
 ) -> Curves:
     runs = pandas.concat([panel.runs for panel in panels])
     with_points = [(panel, series.medians(panel.runs, [LINE, THREADS])) for panel in panels]
@@ -100,7 +108,7 @@ def _curves(
     lines = set(runs[LINE])
     return Curves(
         name=name,
-        title=f"{workload}: throughput by number of threads",
+        title=title,
         subtitle=", ".join([*series.roles(runs), *series.constants(runs, "workload")]),
         notes=notes,
         panels=with_points,

@@ -10,7 +10,7 @@ import numpy
 import pandas
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from benchlib import footer, frame, marks, series, style
+from benchlib import footer, frame, marks, promise, series, style
 from benchlib.series import LINE, THREADS, Panel
 from benchlib.style import Look
 from benchlib.table import Results
@@ -34,13 +34,15 @@ def plan(results: Results, runs: pandas.DataFrame, looks: dict[str, Look]) -> li
     for workload, group in with_bins.groupby("workload"):
         threads = choose_threads(group)
         there = runs[(runs["workload"] == workload) & (runs[THREADS] == threads)]
-        there, its_looks = series.pool_option_as_lines(there, looks)
-        for panel in series.panels(there, series.panel_columns(there, [LINE, THREADS])):
-            drawn = panel.runs[panel.runs[KEY].isin(with_bins[KEY])]
-            if len(drawn):
-                name = series.slug("latency", str(workload), panel.heading)
-                title = f"{workload}: latency at {threads} threads"
-                found.append(Percentiles(name, title, panel, drawn, bins, its_looks))
+        title = f"{workload}: latency at {threads} threads"
+        for kind, part, its_looks in promise.separate(there, looks):
+            part, its_looks = series.pool_option_as_lines(part, its_looks)
+            for panel in series.panels(part, series.panel_columns(part, [LINE, THREADS])):
+                drawn = panel.runs[panel.runs[KEY].isin(with_bins[KEY])]
+                if len(drawn):
+                    name = series.slug("latency", str(workload), kind, panel.heading)
+                    whole = f"{title} ({kind})" if kind else title
+                    found.append(Percentiles(name, whole, panel, drawn, bins, its_looks))
     return found
 
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import pandas
 
-from benchlib import style, table
+from benchlib import promise, style, table
 from benchlib.errors import Refused
+from benchlib.promise import BASELINE, LINE, PROMISE
 from benchlib.style import Look
 from benchlib.table import Results
 
-LINE, THREADS, VALUE, PROMISE = "line", "threads", "throughput_ops_per_s", "promise"
-BASELINE = "baseline"
+THREADS, VALUE = "threads", "throughput_ops_per_s"
 # Values that have a better order than that of their names: from no waiting to the fairest; the original's choice first.
 ORDERS = {
     "pool.ready_lock": ("none", "mutex", "ticket", "mcs"),
@@ -23,7 +23,6 @@ ORDERS = {
     "pool.stop": ("drain", "poison", "flush"),
     "check": ("none", "sampled", "full"),
 }  # fmt: skip
-ORDER_WORDS = {"fifo": "FIFO", "per-producer": "FIFO per producer"}
 GOOD_VERDICTS = ("ok", BASELINE)
 SUBJECTS = ("queue", "job_queue", "ready_queue")
 COUNTS = ("consumers", "schedulers", "producers", "workers")
@@ -40,23 +39,14 @@ def prepare(results: Results) -> pandas.DataFrame:
     missing = [name for name in NEEDED if name not in runs.columns]
     if missing:
         raise Refused(f"{results.folder / table.THROUGHPUT}: has no column {', '.join(missing)}")
-    promised = [_promise([name for name in names if name in traits], traits) for names in _queues(runs)]
-    return runs.assign(**{LINE: line_names(runs), THREADS: runs[THREADS].astype(int), PROMISE: promised})
+    promised = [promise.in_full(names, traits) for names in _queues(runs)]
+    kinds = [promise.kind(names, traits) for names in _queues(runs)]
+    return runs.assign(**{LINE: line_names(runs), THREADS: runs[THREADS].astype(int), PROMISE: promised,
+                          promise.KIND: kinds})
 
 
 def _queues(runs: pandas.DataFrame) -> list[list[Any]]:
     return runs[list(SUBJECTS)].to_numpy().tolist()
-
-
-def _promise(names: list[str], traits: dict[str, dict[str, Any]]) -> str:
-    """Order, bound and progress of one queue, or of a pool's two where they differ; nothing when unknown."""
-    texts = []
-    for name in names:
-        of = traits[name]
-        progress = of["enqueue"] if of["enqueue"] == of["dequeue"] else f"{of['enqueue']} in, {of['dequeue']} out"
-        bounded = ["bounded"] if of["capacity"] else []
-        texts.append(", ".join([ORDER_WORDS.get(of["order"], of["order"]), *bounded, progress]))
-    return "; ".join(dict.fromkeys(texts))
 
 
 def ok(runs: pandas.DataFrame) -> pandas.DataFrame:
@@ -246,7 +236,7 @@ def legend(runs: pandas.DataFrame, lines: Iterable[str]) -> list[str]:
         mine = runs[runs[LINE] == line]
         if mine.empty:
             continue
-        promised = "".join(f" [{promise}]" for promise in promises(mine)) if unlike else ""
+        promised = "".join(f" [{one}]" for one in promises(mine)) if unlike else ""
         name = f"ceiling ({line})" if (mine["verdict"] == BASELINE).any() else f"{line}{promised}"
         wrong = reasons(mine[(mine["status"] != "ok") | ~mine["verdict"].isin(GOOD_VERDICTS)]).value_counts()
         said = ", ".join(f"{reason} in {count} of {len(mine)} runs" for reason, count in wrong.items())
