@@ -241,6 +241,23 @@ def test_an_option_that_a_queue_only_emulates_is_not_varied_unless_the_plan_says
     assert sweep.words(sweep.write("repeats = 1\n" + HEAD + constant), "--dry-run").returncode == 0
 
 
+def test_queues_that_are_not_built_are_left_out_where_the_plan_says_so(sweep: SweepRunner) -> None:
+    queues = ("good", "foreign", "foreign:n=1", "other")
+    assert "there is no queue 'foreign'" in sweep.run(plan_of(*queues)).stderr
+    finished = sweep.run(plan_of(*queues, more="leave_out_not_built = true"))
+    assert finished.returncode == 0, finished.stderr
+    assert "left out, as this build lacks their libraries: foreign (libforeign-dev)\n" in finished.stderr
+    assert sorted(row["queue"] for row in rows(sweep)) == ["good", "other"]
+    assert manifest(sweep)["not_built"] == {"foreign": "libforeign-dev"}
+    assert sweep.words("--resume", sweep.out).returncode == 0
+
+
+def test_nothing_is_left_of_a_plan_of_queues_that_are_not_built(sweep: SweepRunner) -> None:
+    finished = sweep.run(plan_of("foreign", more="leave_out_not_built = true"))
+    assert finished.returncode == 2 and not sweep.out.exists()
+    assert "none of the plan's queues is built: foreign (libforeign-dev)" in finished.stderr
+
+
 def test_ctrl_c_lets_the_run_finish_and_resume_repeats_nothing(sweep: SweepRunner) -> None:
     process = sweep.start(sweep.write(plan_of("slow", repeats=3)), "--out", sweep.out)
     sweep.wait_for_runs(2)

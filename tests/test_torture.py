@@ -54,7 +54,8 @@ def test_a_round_leaves_nobody_out(listing: dict[str, list[dict[str, Any]]]) -> 
     assert len(set(first)) == deck.round_size
     assert sorted(first) == sorted(second)
     assert first != second, "each round is shuffled anew"
-    queues = {queue["name"] for queue in listing["queues"] if queue["built"] and not queue["traits"]["baseline"]}
+    queues = {queue["name"] for queue in listing["queues"]
+              if queue["built"] and not queue["package"] and not queue["traits"]["baseline"]}
     assert queues <= {subject for subject, _ in first}
     assert {load for _, load in first} == {load["name"] for load in listing["workloads"]}
 
@@ -138,7 +139,7 @@ esac
 
 
 ONE = json.dumps({
-    "queues": [{"name": "q", "built": True, "traits": {"baseline": False}}],
+    "queues": [{"name": "q", "built": True, "package": None, "traits": {"baseline": False}}],
     "pools": [],
     "workloads": [{"name": "w", "subject": "queue"}],
 })

@@ -46,6 +46,7 @@ class Plan:
     budget_s: float | None
     timeout_s: float
     allow_emulated: bool
+    leave_out_not_built: bool
     parts: tuple[Part, ...]
     excludes: tuple[Condition, ...]
     text: str
@@ -89,6 +90,7 @@ def parse(text: str, path: str) -> Plan:
         budget_s=units.seconds(document["budget"], f"{path}: budget") if "budget" in document else None,
         timeout_s=units.seconds(document.get("timeout", DEFAULT_TIMEOUT), f"{path}: timeout"),
         allow_emulated=document.get("allow_emulated", False),
+        leave_out_not_built=document.get("leave_out_not_built", False),
         parts=parts,
         excludes=shared.excludes,
         text=text,

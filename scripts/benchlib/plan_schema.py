@@ -76,6 +76,7 @@ PLAN = {
         "budget": {"type": "string"},
         "timeout": {"type": "string"},
         "allow_emulated": {"type": "boolean"},
+        "leave_out_not_built": {"type": "boolean"},
         **_EXPERIMENT,
         "part": {
             "type": "array",

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchlib import manifest as manifests
-from benchlib import cells, paths, plan, plan_schema, points, schedule, store, units
+from benchlib import built, cells, paths, plan, plan_schema, points, schedule, store, units
 from benchlib.command import carry_out, tell
 from benchlib.errors import EXIT_OK, Refused
 from benchlib.files import write_whole
@@ -77,6 +77,9 @@ def begin(options: argparse.Namespace, words: Sequence[str]) -> int:
     expanded = cells.expand(chosen)
     under_test = Programs(expanded, options.program)
     fields = under_test.fields()
+    expanded, lacking = built.keep(chosen, expanded, under_test)
+    if lacking:
+        _say(f"left out, as this build lacks their libraries: {built.in_words(lacking)}")
     found = points.resolve(chosen, expanded, under_test)
     repeats = _repeats(chosen, found, options)
     if options.list:
@@ -86,6 +89,7 @@ def begin(options: argparse.Namespace, words: Sequence[str]) -> int:
     seed = chosen.seed if chosen.seed is not None else secrets.randbits(SEED_BITS)
     machine = options.machine or found[0].resolved["machine"]
     manifest = manifests.new(chosen, under_test, found, repeats, seed, secrets.token_hex(3), machine)
+    manifest["not_built"] = lacking
     manifests.begin(manifest, words)
     name = f"{manifest['invocations'][0]['started'][:10]}-{manifest['program']['commit']}-{chosen.name}"
     opened = store.create(options.out) if options.out else store.create_named(paths.RESULTS, machine, name)
@@ -113,6 +117,7 @@ def resume(options: argparse.Namespace, words: Sequence[str]) -> int:
     expanded = cells.expand(chosen)
     under_test = Programs(expanded, options.program)
     manifests.check_same(manifest, path, chosen, under_test)
+    expanded, _ = built.keep(chosen, expanded, under_test)
     found = points.resolve(chosen, expanded, under_test)
     manifests.check_cells(manifest, path, found)
     manifests.begin(manifest, words)
