@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Locks: each kind excludes; and, in builds that watch it, the order in which they may be nested. What breaks it ends
-// in abort(), so it is done by a child: this program with the name of a misdeed as its argument.
+// Locks: each kind excludes; those that promise it hand over in order of arrival; who sleeps is woken; and, in builds
+// that watch it, the order in which they may be nested. What breaks that ends in abort(), so it is done by a child:
+// this program with the name of a misdeed as its argument.
 #include <signal.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/sync/lock.h"
@@ -35,39 +37,163 @@ static void increment(void *argument)
     }
 }
 
+static void run_threads(struct shared *shared, enum lock_kind kind, void (*body)(void *))
+{
+    lock_init(&shared->lock, kind);
+    struct thread threads[THREADS];
+    const struct thread_options options = {.name = "locker", .cpu = -1};
+    for (unsigned i = 0; i < THREADS; i++)
+        assert_int_equal(thread_start(&threads[i], &options, body, shared), 0);
+    for (unsigned i = 0; i < THREADS; i++)
+        thread_join(&threads[i]);
+    lock_fini(&shared->lock);
+}
+
 static void exclude(enum lock_kind kind)
 {
     static struct shared shared;
     memset(&shared, 0, sizeof shared);
     shared.rounds = ROUNDS(20000);
-    lock_init(&shared.lock, kind);
-    struct thread threads[THREADS];
-    const struct thread_options options = {.name = "locker", .cpu = -1};
-    for (unsigned i = 0; i < THREADS; i++)
-        assert_int_equal(thread_start(&threads[i], &options, increment, &shared), 0);
-    for (unsigned i = 0; i < THREADS; i++)
-        thread_join(&threads[i]);
-    lock_fini(&shared.lock);
+    run_threads(&shared, kind, increment);
     assert_int_equal(shared.broken, 0);
     assert_int_equal(shared.counter, THREADS * shared.rounds);
 }
 
-static void test_mutex_excludes(void **state)
+static void test_each_kind_excludes(void **state)
 {
     (void)state;
-    exclude(LOCK_MUTEX);
+    for (enum lock_kind kind = LOCK_MUTEX; kind < LOCK_KINDS; kind++)
+        exclude(kind);
 }
 
-static void test_ticket_excludes(void **state)
+// One in a line before a lock that the test holds.
+struct waiter {
+    struct thread thread;
+    struct lock *lock;
+    struct lock_node node;
+    _Atomic int32_t number; // as the kernel knows it; 0 before it runs
+    unsigned *turns;        // guarded by the lock, like `turn`
+    unsigned turn;
+};
+
+static void wait_for_a_turn(void *argument)
 {
-    (void)state;
-    exclude(LOCK_TICKET);
+    struct waiter *waiter = argument;
+    at_store_rlx(&waiter->number, (int32_t)gettid());
+    lock_acquire(waiter->lock, &waiter->node);
+    waiter->turn = (*waiter->turns)++;
+    lock_release(waiter->lock, &waiter->node);
 }
 
-static void test_mcs_excludes(void **state)
+static void start_waiter(struct waiter *waiter, struct lock *lock, unsigned *turns)
+{
+    const struct thread_options options = {.name = "waiter", .cpu = -1};
+    waiter->lock = lock;
+    waiter->turns = turns;
+    at_init(&waiter->number, 0);
+    assert_int_equal(thread_start(&waiter->thread, &options, wait_for_a_turn, waiter), 0);
+}
+
+// Whether waiter number `place`, counted from 0, is in line.
+static bool stands_in_line(enum lock_kind kind, const struct lock *lock, const struct waiter *waiter, unsigned place)
+{
+    if (kind == LOCK_TICKET)
+        return at_load_rlx(&lock->u.ticket.next) == place + 2;
+    return at_load_rlx(kind == LOCK_MCS ? &lock->u.mcs.tail : &lock->u.clh.tail) == &waiter->node;
+}
+
+static void hand_over_in_order(enum lock_kind kind)
+{
+    static struct waiter waiters[THREADS];
+    struct lock lock;
+    struct lock_node node;
+    unsigned turns = 0;
+    lock_init(&lock, kind);
+    lock_acquire(&lock, &node);
+    for (unsigned i = 0; i < THREADS; i++) {
+        start_waiter(&waiters[i], &lock, &turns);
+        SPIN_UNTIL(stands_in_line(kind, &lock, &waiters[i], i));
+    }
+    lock_release(&lock, &node);
+    for (unsigned i = 0; i < THREADS; i++) {
+        thread_join(&waiters[i].thread);
+        assert_int_equal(waiters[i].turn, i);
+    }
+    lock_fini(&lock);
+}
+
+static void test_queueing_locks_hand_over_in_order_of_arrival(void **state)
 {
     (void)state;
-    exclude(LOCK_MCS);
+    for (unsigned round = 0; round < 20; round++) {
+        hand_over_in_order(LOCK_TICKET);
+        hand_over_in_order(LOCK_MCS);
+        hand_over_in_order(LOCK_CLH);
+    }
+}
+
+// A queueing lock's node is the acquirer's again as soon as release returns, and is overwritten here at once.
+static void pass_through(void *argument)
+{
+    struct shared *shared = argument;
+    for (uint64_t i = 0; i < shared->rounds; i++) {
+        struct lock_node *node = malloc(sizeof *node);
+        lock_acquire(&shared->lock, node);
+        shared->counter++;
+        lock_release(&shared->lock, node);
+        memset((void *)node, 0xff, sizeof *node);
+        free(node);
+    }
+}
+
+static void test_nobody_uses_a_node_after_release(void **state)
+{
+    (void)state;
+    static struct shared shared;
+    for (enum lock_kind kind = LOCK_MUTEX; kind < LOCK_KINDS; kind++) {
+        memset(&shared, 0, sizeof shared);
+        shared.rounds = ROUNDS(5000);
+        run_threads(&shared, kind, pass_through);
+        assert_int_equal(shared.counter, THREADS * shared.rounds);
+    }
+}
+
+static bool is_asleep(const struct waiter *waiter)
+{
+    char path[64], state = '?';
+    const int32_t number = at_load_rlx(&waiter->number);
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", number);
+    FILE *file = number ? fopen(path, "r") : NULL;
+    if (!file)
+        return false;
+    const int found = fscanf(file, "%*d (%*[^)]) %c", &state);
+    fclose(file);
+    return found == 1 && state == 'S';
+}
+
+// All sleep on one futex, and each must be woken by the one before it: the releases between them meet a state that only
+// the sleepers themselves can have set. A wake that is lost leaves the test hanging.
+static void test_every_sleeper_on_a_futex_is_woken(void **state)
+{
+    (void)state;
+    static struct waiter waiters[THREADS];
+    struct lock lock;
+    struct lock_node node;
+    for (unsigned round = 0; round < 20; round++) {
+        unsigned turns = 0;
+        lock_init(&lock, LOCK_FUTEX);
+        lock_acquire(&lock, &node);
+        for (unsigned i = 0; i < THREADS; i++)
+            start_waiter(&waiters[i], &lock, &turns);
+        for (unsigned i = 0; i < THREADS; i++)
+            while (!is_asleep(&waiters[i]))
+                thread_yield();
+        lock_release(&lock, &node);
+        for (unsigned i = 0; i < THREADS; i++)
+            thread_join(&waiters[i].thread);
+        assert_int_equal(turns, THREADS);
+        lock_fini(&lock);
+    }
 }
 
 static void test_names_match_kinds(void **state)
@@ -102,7 +228,7 @@ static void init_nested(void)
 {
     for (enum lock_rank rank = LOCK_RANK_PORT; rank <= LOCK_RANK_LEAF; rank++)
         for (unsigned number = 0; number < 2; number++)
-            lock_init_ranked(&nested[place_of(rank, number)], rank % LOCK_KINDS, rank, number);
+            lock_init_ranked(&nested[place_of(rank, number)], rank % (LOCK_MCS + 1), rank, number);
 }
 
 static void take(enum lock_rank rank, unsigned number)
@@ -281,9 +407,10 @@ int main(int argc, char **argv)
     if (argc > 1)
         return child_main(argv[1]);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mutex_excludes),
-        cmocka_unit_test(test_ticket_excludes),
-        cmocka_unit_test(test_mcs_excludes),
+        cmocka_unit_test(test_each_kind_excludes),
+        cmocka_unit_test(test_queueing_locks_hand_over_in_order_of_arrival),
+        cmocka_unit_test(test_nobody_uses_a_node_after_release),
+        cmocka_unit_test(test_every_sleeper_on_a_futex_is_woken),
         cmocka_unit_test(test_names_match_kinds),
         cmocka_unit_test(test_locks_nest_in_the_order_of_their_ranks),
         cmocka_unit_test(test_what_another_thread_holds_does_not_count),

@@ -31,6 +31,15 @@ struct lock {
         struct {
             _Atomic(struct lock_node *) tail;
         } mcs;
+        struct {
+            _Atomic uint32_t state;
+        } futex;
+        struct {
+            _Atomic(struct lock_node *) tail;
+        } clh;
+        struct {
+            _Atomic uint32_t held;
+        } ttas;
     } u;
 } ALIGNED_LINE;
 
@@ -45,7 +54,7 @@ struct lock_ops {
 };
 
 // `none` excludes nobody: for where a lock is an option and not needed for safety.
-enum lock_kind { LOCK_NONE, LOCK_MUTEX, LOCK_TICKET, LOCK_MCS, LOCK_KINDS };
+enum lock_kind { LOCK_NONE, LOCK_MUTEX, LOCK_TICKET, LOCK_MCS, LOCK_FUTEX, LOCK_CLH, LOCK_TTAS, LOCK_KINDS };
 
 // Names in the order of enum lock_kind, NULL-terminated; fit for PARAM_CHOICE.
 extern const char *const lock_names[];
