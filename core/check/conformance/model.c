@@ -72,7 +72,7 @@ int check_model(struct suite *suite)
 }
 
 // Fills to the brim, makes one place, fills it, for several rounds; an unbounded queue must take as much as fits the
-// model.
+// model. One whose FULL is not exact must do so only when new.
 static int run_capacity(struct suite *suite, struct hands *hands)
 {
     const uint64_t capacity = suite->traits->capacity;
@@ -82,6 +82,8 @@ static int run_capacity(struct suite *suite, struct hands *hands)
             const unsigned before = hands->model.count;
             if (hands_put(hands, before % hands->producer_count, round % 2) != 0)
                 return -EINVAL;
+            if (hands->model.count == before && round > 0 && !suite->traits->full_exact)
+                break;
             if (hands->model.count == before)
                 return suite_fail(suite, "it was FULL with %u of %llu items inside", before,
                                   (unsigned long long)capacity);
