@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Memory that items stand for, so that a workload on a queue can do what users of queues do: a producer writes it before
-// it enqueues, a consumer reads it after it dequeued. Without it an item is a plain value, and a queue that hands on
-// values cheaply looks better than it will serve.
+// Memory that items stand for, so that a workload on a queue can do what users of queues do: a producer writes it
+// before it enqueues, a consumer reads it after it dequeued. Without it an item is a plain value, and a queue that
+// hands on values cheaply looks better than it will serve.
 //
 // Each producer has a circle of blocks, of which its item number s uses block s modulo their number. There are more of
 // them than items in flight, save where several consumers or a relaxed order let an old item linger; then a block may

@@ -196,7 +196,8 @@ struct queue_ops {
     const struct queue_loops *loops;
 };
 
-// One line of queues/list.def, or a shared object (core/run/plugin.h). An alias has the ops of the queue it names, and presets for its parameters.
+// One line of queues/list.def, or a shared object (core/run/plugin.h). An alias has the ops of the queue it names,
+// and presets for its parameters.
 struct queue_entry {
     const char *name;            //
     const char *presets;         // "lock=ticket" for an alias, otherwise ""

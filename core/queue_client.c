@@ -13,6 +13,9 @@ int queue_demand_check(const struct queue_choice *choice, const struct queue_dem
     if (traits->consumers == QUEUE_ONE && demand->consumers > 1)
         return fault_set(fault, -EINVAL, "the queue %s allows one consumer (trait consumers), but the %s has %u", name,
                          demand->what, demand->consumers);
+    if (choice->entry->broken && demand->must_be_exact)
+        return fault_set(fault, -EINVAL, "the queue %s is broken (%s), so it can't be the %s", name,
+                         choice->entry->broken, demand->what);
     if (traits->baseline && demand->must_be_exact)
         return fault_set(fault, -EINVAL, "%s is a baseline and no queue (trait baseline), so it can't be the %s", name,
                          demand->what);

@@ -3,7 +3,7 @@
 // algorithm can be measured under each:
 //
 //   hazard  a thread announces each node before it touches it, and a node is freed when nobody announces it. Bounded:
-//           a thread that stands still holds back RECLAIM_HAZARDS nodes. So does one that is idle: it goes on announcing
+// a thread that stands still holds back RECLAIM_HAZARDS nodes. So does one that is idle: it goes on announcing
 //           what it touched last, so that who finds the same node again (a long segment) has nothing to announce.
 //   epoch   a thread announces that it is inside, and a node is freed when all who were inside when it was unlinked
 //           have left. Cheaper for long walks; one thread that stands still inside holds everything back.
@@ -34,8 +34,8 @@ enum reclaim_kind { RECLAIM_HAZARD, RECLAIM_EPOCH, RECLAIM_LEAK };
 extern const char *const reclaim_names[];
 extern const char *const reclaim_traits[];
 
-// What a node begins with, unused until the node is retired. It is room of its own: the rest of a retired node may still
-// be read, or be the target of a compare-and-swap that must fail, by others who protect it.
+// What a node begins with, unused until the node is retired. It is room of its own: the rest of a retired node may
+// still be read, or be the target of a compare-and-swap that must fail, by others who protect it.
 struct reclaim_node {
     struct reclaim_node *next;
     uint64_t epoch;
@@ -73,8 +73,8 @@ struct reclaim {
 int reclaim_init(struct reclaim *reclaim, enum reclaim_kind kind, const struct queue_env *env,
                  void (*give)(void *owner, struct reclaim_node *node), void *owner);
 
-// Says, before the first attach, that a node stands for `items` items, as a segment does; 1 otherwise. So there is a look
-// after fewer nodes, and less memory waits; it costs O(1) for each item still.
+// Says, before the first attach, that a node stands for `items` items, as a segment does; 1 otherwise. So there is a
+// look after fewer nodes, and less memory waits; it costs O(1) for each item still.
 void reclaim_expect(struct reclaim *reclaim, uint64_t items);
 
 // Frees all that was retired. Nobody is attached.

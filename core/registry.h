@@ -8,7 +8,8 @@
 #include "core/queue.h"
 #include "core/workload.h"
 
-// The entry named `name`, for a queue also the one in a shared object at that path (core/run/plugin.h); NULL and a sentence ("... known names are ...", or which package is missing).
+// The entry named `name`, for a queue also the one in a shared object at that path (core/run/plugin.h); NULL and a
+// sentence ("... known names are ...", or which package is missing).
 const struct queue_entry *registry_queue(const char *name, struct fault *fault);
 const struct pool_entry *registry_pool(const char *name, struct fault *fault);
 const struct workload_ops *registry_workload(const char *name, struct fault *fault);

@@ -181,7 +181,7 @@ def test_record_that_cannot_be_written(readyq: Path, on_queue: str, on_pool: str
 def listed(folder: str) -> list[str]:
     """The names in a list.def, read on their own."""
     text = (ROOT / folder / "list.def").read_text()
-    return re.findall(r"^[A-Z]+(?:_ALIAS|_IF)?\((?:\"[^\"]+\", *)?(\w+)", text, re.M)
+    return re.findall(r"^(?!QUEUE_BROKEN)[A-Z]+(?:_ALIAS|_IF)?\((?:\"[^\"]+\", *)?(\w+)", text, re.M)
 
 
 def test_list_has_every_plugin(known: Plugins) -> None:
@@ -217,6 +217,27 @@ def pool_traits(traits: dict[str, Any]) -> dict[str, str]:
     }
 
 
+def check_queue_row(entry: dict[str, Any], row: str, text: str) -> None:
+    """A queue in `list`: its row among the traits, and what stands about its source, lines that go on joined."""
+    sources = text[text.index("\nqueue ", 1) :]
+    source = re.search(rf"^{entry['name']}  +((?:.|\n(?= ))*)", sources, re.M)
+    assert source
+    said = re.sub(r"\s+", " ", source[1])
+    if not entry["built"]:
+        assert row.endswith("not built") and said.startswith("not built: ") and entry["package"] in said
+        return
+    for trait in ("producers", "consumers", "enqueue", "dequeue", "reclamation"):
+        assert entry["traits"][trait] in row
+    baseline = "baseline" if entry["traits"]["baseline"] else "ok"
+    assert row.endswith("BROKEN" if entry["broken"] else baseline)
+    if entry["alias_of"]:
+        assert said == f"is {entry['alias_of']}:{entry['presets']}"
+        return
+    assert said.startswith(entry["source"])
+    assert entry["package"] is None or f"{entry['package']} {entry['version']}" in said
+    assert entry["broken"] is None or f"BROKEN: {entry['broken']}" in said
+
+
 def test_list_as_tables(readyq: Path, known: Plugins) -> None:
     text = answer(readyq, "list")
     for kind in KINDS:
@@ -224,18 +245,14 @@ def test_list_as_tables(readyq: Path, known: Plugins) -> None:
         assert alone in text
         assert alone.splitlines()[0].split()[0] + "s" == kind
         for entry in known[kind]:
-            row = next(line for line in alone.splitlines() if line.split()[0] == entry["name"])
-            if not entry.get("built", True):
-                assert f"not built: needs the package {entry['package']}" in row
-            elif entry.get("alias_of"):
-                assert f"is {entry['alias_of']}:{entry['presets']}" in row
-            elif kind == "queues":
-                for trait in ("producers", "consumers", "enqueue", "dequeue"):
-                    assert entry["traits"][trait] in row
-                assert ("baseline" in row) == entry["traits"]["baseline"]
+            row = next(line for line in alone.splitlines() if line.split()[:1] == [entry["name"]])
+            if kind == "queues":
+                check_queue_row(entry, row, alone)
+            elif not entry.get("built", True):
+                assert f"not built: apt-get install {entry['package']}" in row
             elif kind == "pools":
                 assert re.split("  +", row)[1:8] == list(pool_traits(entry["traits"]).values())[:7]
-    assert all(line == line.rstrip() for line in text.splitlines())
+    assert all(line == line.rstrip() and len(line) <= 160 for line in text.splitlines())
 
 
 def test_list_of_one_kind_as_json(readyq: Path, known: Plugins) -> None:

@@ -158,6 +158,18 @@ static void test_demands_beyond_the_traits_are_refused(void **state)
     assert_refused(&demand, "trait baseline");
 }
 
+static void test_a_queue_that_is_known_to_be_broken_is_for_benchmarks_only(void **state)
+{
+    (void)state;
+    struct fault fault = {""};
+    struct queue_demand demand = {.what = "job queue", .producers = 2, .consumers = 1};
+    entry.broken = "may answer EMPTY";
+    assert_int_equal(queue_demand_check(&choice, &demand, &fault), 0);
+    demand.must_be_exact = true;
+    assert_refused(&demand, "is broken (may answer EMPTY)");
+    entry.broken = NULL;
+}
+
 static void test_nothing_is_held_after_a_failure(void **state)
 {
     (void)state;
@@ -260,6 +272,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_demands_beyond_the_traits_are_refused, set_up),
+        cmocka_unit_test_setup(test_a_queue_that_is_known_to_be_broken_is_for_benchmarks_only, set_up),
         cmocka_unit_test_setup(test_nothing_is_held_after_a_failure, set_up),
         cmocka_unit_test_setup(test_what_a_queue_lacks_is_emulated, set_up),
         cmocka_unit_test_setup(test_what_a_queue_has_is_used, set_up),

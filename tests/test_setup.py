@@ -21,9 +21,9 @@ SETUP = ROOT / "scripts" / "setup"
 SHELL_SCRIPTS = [SETUP, ROOT / "scripts/quickstart", ROOT / "scripts/test", ROOT / ".ci/run"]
 
 
-def listed(group: str) -> list[str]:
+def listed(*words: str) -> list[str]:
     """The packages of a group."""
-    return subprocess.run([SETUP, group, "--list"], capture_output=True, text=True, check=True).stdout.split()
+    return subprocess.run([SETUP, *words, "--list"], capture_output=True, text=True, check=True).stdout.split()
 
 
 @functools.cache
@@ -47,9 +47,11 @@ def owner(path: str | Path) -> str:
 
 
 def test_the_groups_build_on_each_other_and_name_nothing_twice() -> None:
-    base, tests = listed("base"), listed("tests")
-    assert tests[: len(base)] == base and len(tests) > len(base) > 10
+    base, libraries, tests = listed("base"), listed("base", "--libraries"), listed("tests")
+    assert libraries[: len(base)] == base and len(libraries) > len(base) > 10
+    assert tests[: len(libraries)] == libraries and len(tests) > len(libraries)
     assert len(set(tests)) == len(tests)
+    assert listed("tests", "--libraries") == tests
 
 
 def cmake_modules() -> Iterator[tuple[str, str]]:
@@ -71,11 +73,14 @@ def test_every_library_that_cmake_asks_for_is_listed() -> None:
         assert owner(f"{folder}/{module}.pc") in listed(group), module
 
 
-def test_every_package_that_a_plugin_needs_is_listed() -> None:
-    lists = "".join(path.read_text() for path in ROOT.glob("*/list.def"))
-    needed = set(re.findall(r'^\w+_IF\("([^"]+)"', lists, re.M))
-    assert "libuv1-dev" in needed
-    assert needed <= set(listed("base"))
+def test_every_package_that_a_plugin_needs_is_listed_and_the_libraries_are_those_that_queues_need() -> None:
+    needed = {path.parent.name: set(re.findall(r'^\w+_IF\("([^"]+)"', path.read_text(), re.M))
+              for path in ROOT.glob("*/list.def")}  # fmt: skip
+    base = set(listed("base"))
+    assert "libuv1-dev" in needed["peers"] and needed["peers"] | needed["workloads"] <= base
+    assert needed["queues"] == set(listed("base", "--libraries")) - base
+    known = re.search(r"set\(READYQ_PACKAGES(.*?)\)", (ROOT / "cmake/Plugins.cmake").read_text(), re.S)
+    assert known and set(re.findall(r'"([^|"]+)\|', known[1])) == set.union(*needed.values())
 
 
 def test_the_header_of_the_probes_is_of_a_listed_package() -> None:
@@ -205,6 +210,20 @@ def test_only_what_is_missing_is_installed_after_saying_so(sandbox: Sandbox) -> 
     assert ("sudo" in sandbox.calls()) == (os.geteuid() != 0)
 
 
+def test_the_optional_libraries_are_installed_when_asked_for_and_for_the_tests_which_say_so_first(
+    sandbox: Sandbox,
+) -> None:
+    sandbox.installed([name for name in listed("tests") if name != "libck-dev"])
+    done = sandbox.run("base")
+    assert done.returncode == 0 and "are installed" in done.stdout and sandbox.calls() == []
+    assert sandbox.run("base", "--libraries", "--check").stdout == "setup: not installed: libck-dev\n"
+    done = sandbox.run("base", "--libraries")
+    assert done.returncode == 0 and sandbox.calls()[-1].endswith(" libck-dev")
+    assert len(done.stdout.splitlines()) == 1
+    first, second = sandbox.run("tests").stdout.splitlines()
+    assert "the optional libraries" in first and first.endswith(": libck-dev") and second.endswith(": libck-dev")
+
+
 def test_check_only_looks(sandbox: Sandbox) -> None:
     sandbox.installed([name for name in listed("base") if name != "cmake"])
     done = sandbox.run("base", "--check")
@@ -268,6 +287,19 @@ def test_shell_scripts_refuse_an_option_that_they_do_not_know(script: Path) -> N
     done = asked(script, "--fast")
     assert done.returncode == 2 and done.stdout == "" and len(done.stderr.splitlines()) == 1
     assert "--fast" in done.stderr and "--help" in done.stderr
+
+
+def test_quickstart_passes_the_wish_for_libraries_on(tmp_path: Path) -> None:
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "plan.toml").touch()
+    shutil.copy(ROOT / "scripts/quickstart", tmp_path / "scripts")
+    setup = tmp_path / "scripts/setup"
+    setup.write_text('#!/bin/bash\necho "setup: $*"; exit 3\n')
+    setup.chmod(0o755)
+    for words, passed in ((["plan.toml"], "base"), (["--libraries", "plan.toml"], "base --libraries")):
+        done = asked(tmp_path / "scripts/quickstart", *words)
+        assert done.returncode == 3 and f"setup: {passed}\n" in done.stdout
+        assert "stopped while it was about to install" in done.stderr
 
 
 def test_quickstart_refuses_a_plan_that_is_not_there_before_it_does_anything() -> None:

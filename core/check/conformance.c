@@ -10,7 +10,17 @@
 #include "core/machine/memory.h"
 
 // What a check needs of a queue to make sense.
-enum need { NEED_NOTHING, NEED_QUEUE, NEED_PREPARE, NEED_EXACT, NEED_GARBAGE, NEED_LENGTH, NEED_ENV };
+enum need {
+    NEED_NOTHING,
+    NEED_QUEUE,
+    NEED_PREPARE,
+    NEED_EXACT,
+    NEED_GARBAGE,
+    NEED_LENGTH,
+    NEED_ENV,
+    NEED_BATCH,
+    NEED_MANY
+};
 
 static const struct {
     struct conformance_check check;
@@ -21,6 +31,7 @@ static const struct {
     {{"loops", CONFORMANCE_ALONE}, check_loops, NEED_EXACT},
     {{"capacity", CONFORMANCE_ALONE}, check_capacity, NEED_QUEUE},
     {{"length", CONFORMANCE_ALONE}, check_length, NEED_LENGTH},
+    {{"batches", CONFORMANCE_ALONE}, check_batches, NEED_BATCH},
     {{"prepared", CONFORMANCE_MEMORY}, check_prepared, NEED_PREPARE},
     {{"no_memory", CONFORMANCE_MEMORY}, check_no_memory, NEED_ENV},
     {{"reuse", CONFORMANCE_MEMORY}, check_reuse, NEED_QUEUE},
@@ -31,6 +42,7 @@ static const struct {
     {{"crowds", CONFORMANCE_DELIVERY}, check_crowds, NEED_QUEUE},
     {{"churn", CONFORMANCE_DELIVERY}, check_churn, NEED_QUEUE},
     {{"stalls", CONFORMANCE_STALLS}, check_stalls, NEED_QUEUE},
+    {{"nonempty", CONFORMANCE_STALLS}, check_nonempty, NEED_MANY},
     {{"history", CONFORMANCE_HISTORY}, check_history, NEED_QUEUE},
 };
 
@@ -56,12 +68,16 @@ const char *conformance_why_not(const struct queue_choice *choice, unsigned inde
         return need == NEED_NOTHING ? NULL : "a baseline is no queue";
     if (need == NEED_PREPARE && !ops->prepare)
         return "it prepares nothing";
-    if (need == NEED_EXACT && !choice->traits.empty_exact)
+    if ((need == NEED_EXACT || need == NEED_MANY) && !choice->traits.empty_exact)
         return "its EMPTY is not exact";
+    if (need == NEED_MANY && (choice->traits.producers == QUEUE_ONE || choice->traits.consumers == QUEUE_ONE))
+        return "it is not for many threads on both sides";
     if (need == NEED_GARBAGE && !ops->take_garbage)
         return "it hands no garbage over";
     if (need == NEED_ENV && choice->traits.own_memory)
         return "it takes memory by itself";
+    if (need == NEED_BATCH && !ops->enqueue_batch && !ops->dequeue_batch)
+        return "it has no batches of its own";
     if (need == NEED_LENGTH && !ops->length)
         return "it tells no length";
     return NULL;

@@ -24,15 +24,14 @@ static void headings(struct table *table, const char *const *names)
         table_cell(table, "%s", names[i]);
 }
 
-static void queue_note(const struct queue_entry *entry, const struct queue_traits *traits, char *note, size_t size)
+// In a word; the notes below the table say more.
+static const char *verdict(const struct queue_entry *entry)
 {
-    note[0] = '\0';
     if (!entry->ops)
-        snprintf(note, size, "not built: needs the package %s", entry->package);
-    else if (entry->alias_of)
-        snprintf(note, size, "is %s:%s", entry->alias_of, entry->presets);
-    else if (traits->baseline)
-        snprintf(note, size, "baseline: no queue, only a ceiling");
+        return "not built";
+    if (entry->broken)
+        return "BROKEN";
+    return entry->ops->traits.baseline ? "baseline" : "ok";
 }
 
 static int queue_row(struct table *table, const struct queue_entry *entry, struct fault *fault)
@@ -45,17 +44,34 @@ static int queue_row(struct table *table, const struct queue_entry *entry, struc
     table_cell(table, "%s", entry->name);
     for (unsigned i = 0; i + 2 < table->columns; i++)
         table_cell(table, "%s", entry->ops ? traits[i].value : "-");
-    char note[160];
-    queue_note(entry, &choice.traits, note, sizeof note);
-    table_cell(table, "%s", note);
+    table_cell(table, "%s", verdict(entry));
     queue_choice_fini(&choice);
     return 0;
+}
+
+// Where a queue comes from, or why it is not there. A version of what is not built: the library is there, and this
+// build leaves it out.
+static void queue_source(struct table *table, const struct queue_entry *entry)
+{
+    table_cell(table, "%s", entry->name);
+    if (!entry->ops && entry->version)
+        table_cell(table, "not built: left out of this build, which cmake says why (%s is installed)", entry->package);
+    else if (!entry->ops)
+        table_cell(table, "not built: apt-get install %s", entry->package);
+    else if (entry->alias_of)
+        table_cell(table, "is %s:%s", entry->alias_of, entry->presets);
+    else if (entry->broken)
+        table_cell(table, "%s; %s %s; BROKEN: %s", entry->ops->source, entry->package, entry->version, entry->broken);
+    else if (entry->package)
+        table_cell(table, "%s; %s %s", entry->ops->source, entry->package, entry->version);
+    else
+        table_cell(table, "%s", entry->ops->source);
 }
 
 static int print_queues(struct fault *fault)
 {
     static const char *const names[] = {"queue",   "producers", "consumers", "capacity",    "order",
-                                        "enqueue", "dequeue",   "exact",     "reclamation", "note"};
+                                        "enqueue", "dequeue",   "exact",     "reclamation", "verdict"};
     struct table table;
     table_init(&table, sizeof names / sizeof names[0]);
     headings(&table, names);
@@ -64,6 +80,19 @@ static int print_queues(struct fault *fault)
         result = queue_row(&table, entry, fault);
     const int printed = table_print(&table, stdout, 0);
     return result == 0 ? printed : result;
+}
+
+// A table of its own, since sources are long and a terminal has 160 columns.
+static int print_sources(void)
+{
+    static const char *const names[] = {"queue", "source"};
+    struct table table;
+    table_init(&table, sizeof names / sizeof names[0]);
+    headings(&table, names);
+    for (const struct queue_entry *entry = queue_list; entry->name; entry++)
+        queue_source(&table, entry);
+    fputc('\n', stdout);
+    return table_print(&table, stdout, 0);
 }
 
 static void stages_text(const struct workload_ops *ops, char *buffer, size_t size)
@@ -109,7 +138,7 @@ static int print_pools(void)
         if (entry->ops)
             table_cell(&table, "%s", entry->ops->summary);
         else
-            table_cell(&table, "not built: needs the package %s", entry->package);
+            table_cell(&table, "not built: apt-get install %s", entry->package);
     }
     return table_print(&table, stdout, 0);
 }
@@ -140,8 +169,9 @@ static json_t *params_json(const struct param *table)
 
 static json_t *queue_json(const struct queue_entry *entry, struct fault *fault)
 {
-    json_t *one = json_pack("{s:s, s:b, s:s?, s:s, s:s?}", "name", entry->name, "built", entry->ops != NULL, "alias_of",
-                            entry->alias_of, "presets", entry->presets, "package", entry->package);
+    json_t *one = json_pack("{s:s, s:b, s:s?, s:s, s:s?, s:s?, s:s?}", "name", entry->name, "built", entry->ops != NULL,
+                            "alias_of", entry->alias_of, "presets", entry->presets, "package", entry->package,
+                            "version", entry->version, "broken", entry->broken);
     struct queue_choice choice;
     if (!entry->ops || queue_choice_parse(&choice, entry->name, fault) != 0)
         return one;
@@ -207,6 +237,8 @@ static int print_tables(const struct wish *wish, struct fault *fault)
         fputs(between, stdout);
         between = "\n";
         result = i == KIND_QUEUES ? print_queues(fault) : i == KIND_WORKLOADS ? print_workloads() : print_pools();
+        if (i == KIND_QUEUES && result == 0)
+            result = print_sources();
     }
     return result;
 }
@@ -239,8 +271,11 @@ int command_list(struct command_call *call, struct fault *fault)
     static const struct argp argp = {.options = options,
                                      .parser = take_word,
                                      .args_doc = "[queues] [workloads] [pools]",
-                                     .doc = "Lists the plug-ins and what each promises; without a word, all of them.\v"
-                                            "Examples:\n  readyq list queues\n  readyq list --json"};
+                                     .doc =
+                                         "Lists the plug-ins and what each promises; without a word, all of them.\v"
+                                         "The verdict on a queue: ok, it keeps its promises as far as 'readyq check' "
+                                         "can tell; BROKEN, it is known not to; baseline, it is no queue.\n\n"
+                                         "Examples:\n  readyq list queues\n  readyq list --json"};
     struct wish wish = {0};
     const int result = command_words(call, &argp, &wish, fault);
     if (result != 0)

@@ -2,8 +2,8 @@
 // Queues from shared objects, named by path where a queue is named otherwise: --queue ./my_queue.so
 //
 // The object exports `const struct queue_ops readyq_queue`, compiled against core/queue.h of the same ABI version. What
-// core/sync/ and core/reclaim.h declare it finds in the program. It is called by its file's name in records and figures,
-// whatever name it gives itself, so that two versions of one queue stay apart.
+// core/sync/ and core/reclaim.h declare it finds in the program. It is called by its file's name in records and
+// figures, whatever name it gives itself, so that two versions of one queue stay apart.
 #ifndef READYQ_RUN_PLUGIN_H
 #define READYQ_RUN_PLUGIN_H
 

@@ -104,12 +104,14 @@ int check_reuse(struct suite *suite);
 int check_notify(struct suite *suite);
 int check_garbage(struct suite *suite);
 int check_length(struct suite *suite);
+int check_batches(struct suite *suite);
 int check_delivery(struct suite *suite);
 int check_crowds(struct suite *suite);
 int check_churn(struct suite *suite);
 int check_loops(struct suite *suite);
 int check_sleep(struct suite *suite);
 int check_stalls(struct suite *suite);
+int check_nonempty(struct suite *suite);
 int check_history(struct suite *suite);
 
 #endif
