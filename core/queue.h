@@ -68,6 +68,7 @@ struct queue_traits {
     bool needs_cas2;              // double-width compare-and-swap
     bool notifies;                // calls env->notify by itself; otherwise the pool does after enqueue
     bool embeds;                  // its node is free again when dequeue returns
+    bool spins;                   // waits for another thread without ever giving the processor up: slow when crowded
     bool own_memory; // takes memory past the environment, as libraries do: not counted, can't be made to fail
     bool baseline;   // not a queue at all (null): refused in pools, ranked by no figure
 };
@@ -149,7 +150,8 @@ struct queue_ops {
     // enqueues, and leaves if it reads (seq_cst) that flag still set. So what publishes an item, and the look for
     // one in dequeue and inspect, must be seq_cst too, or under one lock: release and acquire lose wakes. The same
     // goes, in a bounded queue, for what frees a place, and the look for one in enqueue. Where env->notify is NULL
-    // nobody sleeps, and release and acquire are enough (core/sync/sleepers.h). QUEUE_FULL, QUEUE_RETRY or -ENOMEM: the
+    // nobody sleeps, and release and acquire are enough (core/sync/sleepers.h); EMPTY and FULL may then be as old as what
+    // a processor has stored and not yet shown. QUEUE_FULL, QUEUE_RETRY or -ENOMEM: the
     // item was not taken.
     int (*enqueue)(void *queue, void *handle, uintptr_t item);
 

@@ -122,7 +122,9 @@ unsigned suite_rounds(const struct suite *suite, unsigned rounds)
 #else
     const unsigned slowdown = 1;
 #endif
-    const uint64_t scaled = (uint64_t)rounds * suite->options->percent / 100 / slowdown;
+    // Whoever waits for a thread that was stopped uses up its share of the processor first.
+    const unsigned crowded = suite->traits->spins ? 20 : 1;
+    const uint64_t scaled = (uint64_t)rounds * suite->options->percent / 100 / slowdown / crowded;
     return scaled > 0 ? (unsigned)scaled : 1;
 }
 

@@ -5,6 +5,7 @@
 #include "core/machine/memory.h"
 #include "core/measure/accounting.h"
 #include "core/pool/pool.h"
+#include "core/pool/routing.h"
 #include "core/pool/scheduler.h"
 #include "core/pool/submit.h"
 #include "core/pool/worker.h"
@@ -80,6 +81,16 @@ static int check_poison(const struct pool_setup *setup, const struct erts_pool_c
                      setup->job_queue->entry->name);
 }
 
+// A poison is the last of the jobs of one worker, and there is no such thing in a queue that all share.
+static int check_shared(const struct erts_pool_config *config, struct fault *fault)
+{
+    if (config->routing != POOL_ROUTING_SHARED || config->stop == POOL_STOP_DRAIN)
+        return 0;
+    return fault_set(fault, -EINVAL,
+                     "routing=shared needs stop=drain: a job without a port ends one worker, and in a queue that all "
+                     "workers share none knows which, nor which jobs are still behind it");
+}
+
 // A worker that is told FULL sleeps until a place is freed, which never happens in a queue that was not full.
 static int check_room(const struct pool_setup *setup, struct fault *fault)
 {
@@ -109,10 +120,11 @@ int pool_check(const struct pool_setup *setup, const struct erts_pool_config *co
     int error = check_counts(setup, config, fault);
     if (error || setup->workers == 0)
         return error;
+    const bool shared = config->routing == POOL_ROUTING_SHARED;
     const struct queue_demand jobs = {
-        .what = "job queue",
+        .what = shared ? "shared job queue" : "job queue",
         .producers = pool_job_producers(setup, config),
-        .consumers = 1,
+        .consumers = shared ? setup->workers : 1,
         .must_be_exact = true,
     };
     const struct queue_demand ready = {
@@ -121,7 +133,9 @@ int pool_check(const struct pool_setup *setup, const struct erts_pool_config *co
         .consumers = 1,
         .must_be_exact = true,
     };
-    error = queue_demand_check(setup->job_queue, &jobs, fault);
+    error = check_shared(config, fault);
+    if (!error)
+        error = queue_demand_check(setup->job_queue, &jobs, fault);
     if (!error)
         error = check_poison(setup, config, fault);
     if (error || config->completion == POOL_COMPLETION_WORKER)
@@ -161,25 +175,34 @@ static int allocate(struct pool **made, const struct pool_setup *setup, const st
 // Workers that complete jobs submit too, and need no way to a ready queue.
 static unsigned worker_clients(const struct pool *pool)
 {
-    return pool_has_ready(pool) ? pool->scheduler_count : pool->worker_count;
+    return pool_has_ready(pool) ? pool->scheduler_count : pool->job_queue_count;
 }
 
 static size_t client_bytes(const struct pool *pool)
 {
     const size_t submitters = (size_t)pool->scheduler_count + pool->external_count;
-    const size_t clients = (submitters + worker_clients(pool)) * pool->worker_count;
+    const size_t clients = submitters * pool->job_queue_count + (size_t)worker_clients(pool) * pool->worker_count;
     return clients * sizeof(struct queue_client);
+}
+
+// Each draws other numbers, the same in each run with one seed: where its clients lie among all tells it apart.
+static void init_submitter(struct submitter *submitter, struct pool *pool, struct queue_client *clients)
+{
+    const uint64_t place = (uint64_t)(clients - pool->clients);
+    submitter->pool = pool;
+    submitter->jobs = clients;
+    submitter->random = ((pool->setup.seed + place) * UINT64_C(0x9e3779b97f4a7c15)) | 1;
 }
 
 static void init_worker(struct worker *worker, struct pool *pool, unsigned index, struct queue_client *clients)
 {
     worker->pool = pool;
     worker->index = index;
+    worker->source = pool_shares_jobs(pool) ? &pool->shared : &worker->jobs;
     worker->ready = clients;
     worker->poison = (struct job){.call = {.port = PORT_NONE}};
-    worker->submitter.pool = pool;
+    init_submitter(&worker->submitter, pool, clients);
     worker->submitter.adopts = true;
-    worker->submitter.jobs = clients;
     event_init(&worker->event);
     event_init(&worker->room);
 }
@@ -188,9 +211,8 @@ static void init_scheduler(struct scheduler *scheduler, struct pool *pool, unsig
 {
     scheduler->pool = pool;
     scheduler->index = index;
-    scheduler->submitter.pool = pool;
+    init_submitter(&scheduler->submitter, pool, clients);
     scheduler->submitter.home = index;
-    scheduler->submitter.jobs = clients;
     event_init(&scheduler->event);
 }
 
@@ -205,12 +227,10 @@ static int connect(struct pool *pool)
     }
     for (unsigned i = 0; i < pool->worker_count; i++, next += worker_clients(pool))
         init_worker(&pool->workers[i], pool, i, next);
-    for (unsigned i = 0; i < pool->scheduler_count; i++, next += pool->worker_count)
+    for (unsigned i = 0; i < pool->scheduler_count; i++, next += pool->job_queue_count)
         init_scheduler(&pool->schedulers[i], pool, i, next);
-    for (unsigned i = 0; i < pool->external_count; i++, next += pool->worker_count) {
-        pool->externals[i].pool = pool;
-        pool->externals[i].jobs = next;
-    }
+    for (unsigned i = 0; i < pool->external_count; i++, next += pool->job_queue_count)
+        init_submitter(&pool->externals[i], pool, next);
     return 0;
 }
 
@@ -272,7 +292,8 @@ static int open_queues(struct pool *pool, struct fault *fault)
         .context = pool,
         .progress = pool->progress,
     };
-    return pool_has_ready(pool) ? open_ready_queues(pool, fault) : 0;
+    error = pool_has_ready(pool) ? open_ready_queues(pool, fault) : 0;
+    return !error && pool_shares_jobs(pool) ? routing_open_shared(pool, fault) : error;
 }
 
 // An external submitter leaves while its jobs are on their way, so its default port stays until the pool goes.
@@ -307,6 +328,7 @@ uint64_t pool_release(struct pool *pool)
         ready_close(&pool->schedulers[i].ready);
     for (unsigned i = 0; i < pool->worker_count; i++)
         queue_close(&pool->workers[i].jobs);
+    queue_close(&pool->shared);
     if (pool->ports.ports)
         port_table_fini(&pool->ports);
     if (pool->elements)
@@ -335,6 +357,8 @@ int pool_build(struct pool **made, const struct pool_setup *setup, const struct 
     pool->threadless = extras->threadless;
     pool->has_ready = setup->workers > 0 && config->completion == POOL_COMPLETION_READY_QUEUE;
     pool->prepares = pool->has_ready && config->elements == POOL_ELEMENTS_PREPARED;
+    pool->by_load = config->routing == POOL_ROUTING_LEAST_LOADED || config->routing == POOL_ROUTING_TWO_CHOICES;
+    pool->job_queue_count = pool_shares_jobs(pool) ? 1 : setup->workers;
     at_init(&pool->last_id, (unsigned long)config->id_start);
     error = open_parts(pool, fault);
     if (error)

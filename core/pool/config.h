@@ -11,12 +11,21 @@ enum pool_completion { POOL_COMPLETION_READY_QUEUE, POOL_COMPLETION_WORKER };
 enum pool_elements { POOL_ELEMENTS_PREPARED, POOL_ELEMENTS_WORKER };
 enum pool_freeing { POOL_FREEING_DEFERRED, POOL_FREEING_AUTOMATIC };
 
+// In the order of routing_names (ops.c).
+enum pool_routing {
+    POOL_ROUTING_ROUND_ROBIN,
+    POOL_ROUTING_SHARED,
+    POOL_ROUTING_LEAST_LOADED,
+    POOL_ROUTING_TWO_CHOICES,
+};
+
 enum pool_stop_kind { POOL_STOP_DRAIN, POOL_STOP_POISON, POOL_STOP_FLUSH };
 
 #define POOL_BATCH_MAX 1024u
 
 struct erts_pool_config {
     uint64_t completion; // enum pool_completion
+    uint64_t routing;    // enum pool_routing
     uint64_t ready_lock; // enum lock_kind
     uint64_t elements;   // enum pool_elements
     uint64_t freeing;    // enum pool_freeing

@@ -10,6 +10,7 @@
 #include "core/pool/submit.h"
 
 static const char *const completion_names[] = {"ready_queue", "worker", NULL};
+static const char *const routing_names[] = {"round_robin", "shared", "least_loaded", "two_choices", NULL};
 static const char *const stop_names[] = {"drain", "poison", "flush", NULL};
 static const char *const elements_names[] = {"prepared", "worker", NULL};
 static const char *const freeing_names[] = {"deferred", "automatic", NULL};
@@ -20,6 +21,9 @@ static const char *const freeing_names[] = {"deferred", "automatic", NULL};
 static const struct param params[] = {
     PARAM_CHOICE(struct erts_pool_config, completion, "ready_queue", completion_names,
                  "where a finished job completes: at home, through a ready queue, or on its worker"),
+    PARAM_CHOICE(struct erts_pool_config, routing, "round_robin", routing_names,
+                 "whose queue a job without a key goes to: each worker's in turn, one that all workers share (keys are "
+                 "not kept), that of the worker with the fewest jobs, or with fewer of two drawn at random"),
     PARAM_CHOICE(struct erts_pool_config, ready_lock, "mutex", lock_names,
                  "lock that workers hold while they put a finished job into a ready queue"),
     PARAM_CHOICE(struct erts_pool_config, elements, "prepared", elements_names,
@@ -108,6 +112,7 @@ static void ops_resolve(const void *config, struct pool_traits *traits)
 {
     const struct erts_pool_config *chosen = config;
     traits->completes_on_submitter = chosen->completion == POOL_COMPLETION_READY_QUEUE;
+    traits->keys = chosen->routing != POOL_ROUTING_SHARED;
 }
 
 const struct pool_ops erts_pool_ops = {

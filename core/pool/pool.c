@@ -159,8 +159,8 @@ static void add_length(uint64_t *sum, uint64_t length)
 void pool_lengths(struct pool *pool, struct pool_lengths *lengths)
 {
     *lengths = (struct pool_lengths){0};
-    for (unsigned i = 0; i < pool->worker_count; i++)
-        add_length(&lengths->jobs, queue_length(&pool->workers[i].jobs));
+    for (unsigned i = 0; i < pool->job_queue_count; i++)
+        add_length(&lengths->jobs, queue_length(pool->workers[i].source));
     for (unsigned i = 0; pool_has_ready(pool) && i < pool->scheduler_count; i++)
         add_length(&lengths->ready, queue_length(&pool->schedulers[i].ready.queue));
     if (pool->elements)

@@ -2,9 +2,9 @@
 // The pool of the originals, as its own parts see it; its users see core/pool.h. One block of memory holds it:
 // this header, the workers, the schedulers and the external submitters, each on lines of its own.
 //
-// Lifetime: created by main, then the workers (each makes its own job queue and checks in), then the schedulers
-// attach. stop (stop.c) closes submission, waits until nobody is inside submit, lets the workers drain and the
-// schedulers consume, and frees it all when the last has left.
+// Lifetime: created by main, then the workers (each makes its own job queue, unless they share one, and checks in),
+// then the schedulers attach. stop (stop.c) closes submission, waits until nobody is inside submit, lets the workers
+// drain and the schedulers consume, and frees it all when the last has left.
 //
 // Without workers there are no queues, no elements and no thread progress: a job runs inside submit.
 #ifndef READYQ_POOL_POOL_H
@@ -15,6 +15,7 @@
 #include "core/pool.h"
 #include "core/pool/config.h"
 #include "core/pool/port.h"
+#include "core/pool/sleepers.h"
 #include "core/queue_client.h"
 #include "core/sync/atomic.h"
 #include "core/sync/event.h"
@@ -40,9 +41,11 @@ struct pool {
     size_t bytes;
     struct queue_env env; // of all its queues, but for whom to notify
     unsigned worker_count, scheduler_count, external_count;
-    bool has_ready;  // jobs come home through ready queues
-    bool prepares;   // and who submits allocates their element
-    bool threadless; // as in pool_extras
+    unsigned job_queue_count; // as many as there are workers, or the shared one
+    bool has_ready;           // jobs come home through ready queues
+    bool prepares;            // and who submits allocates their element
+    bool by_load;             // jobs without a key are routed by the workers' load, which is counted
+    bool threadless;          // as in pool_extras
     struct worker *workers;
     struct scheduler *schedulers;
     struct submitter *externals;
@@ -65,6 +68,9 @@ struct pool {
     _Atomic uint32_t home_left;          // the scheduler that externals' jobs come home to has left
     _Atomic uint32_t scheduler_accounts; // opened so far
     uint64_t unrun;                      // jobs that an exit flush left behind
+
+    struct queue shared ALIGNED_LINE;      // the workers' job queue under POOL_ROUTING_SHARED
+    struct sleepers sleepers ALIGNED_LINE; // in front of it
 };
 
 // The driver of default ports: runs the job's own `ready`.
@@ -72,6 +78,12 @@ extern const struct driver pool_driver;
 
 // Ports through the contract.
 extern const struct pool_port_ops erts_port_ops;
+
+// Whether all workers take their jobs from one queue.
+static inline bool pool_shares_jobs(const struct pool *pool)
+{
+    return pool->config.routing == POOL_ROUTING_SHARED && pool->worker_count > 0;
+}
 
 // Whether jobs come home through ready queues.
 static inline bool pool_has_ready(const struct pool *pool)

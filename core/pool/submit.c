@@ -10,6 +10,7 @@
 #include "core/pool/complete.h"
 #include "core/pool/pool.h"
 #include "core/pool/port.h"
+#include "core/pool/routing.h"
 #include "core/pool/scheduler.h"
 #include "core/pool/trace.h"
 #include "core/pool/worker.h"
@@ -22,8 +23,8 @@ int submitter_attach(struct submitter *submitter, enum queue_thread_kind kind)
 {
     struct pool *pool = submitter->pool;
     int error = 0;
-    for (unsigned i = 0; i < pool->worker_count && !error; i++)
-        error = queue_client_attach(&submitter->jobs[i], &pool->workers[i].jobs, QUEUE_PRODUCER, kind);
+    for (unsigned i = 0; i < pool->job_queue_count && !error; i++)
+        error = queue_client_attach(&submitter->jobs[i], pool->workers[i].source, QUEUE_PRODUCER, kind);
     if (error)
         submitter_detach(submitter);
     else
@@ -35,8 +36,8 @@ void submitter_detach(struct submitter *submitter)
 {
     struct pool *pool = submitter->pool;
     at_store_rlx(&submitter->owner, NULL);
-    for (unsigned i = 0; i < pool->worker_count; i++)
-        queue_client_detach(&submitter->jobs[i], &pool->workers[i].jobs);
+    for (unsigned i = 0; i < pool->job_queue_count; i++)
+        queue_client_detach(&submitter->jobs[i], pool->workers[i].source);
 }
 
 int submitter_open_port(struct submitter *submitter)
@@ -122,21 +123,23 @@ static long next_id(struct pool *pool)
     return (long)(id > none ? 0 - id : id);
 }
 
-// Without workers there is one place only.
-static unsigned choose_worker(const struct pool *pool, long id, unsigned *key)
+// By the number of job queues, which is that of the workers, or 1: the first stands for all that share it. Without
+// workers there is one place only.
+static unsigned choose_worker(struct submitter *submitter, long id, unsigned *key)
 {
-    if (pool->worker_count == 0)
+    const struct pool *pool = submitter->pool;
+    if (pool->job_queue_count == 0)
         return key ? (*key = 0) : 0;
     if (!key)
-        return (unsigned)(id % (long)pool->worker_count);
-    *key %= pool->worker_count;
+        return pool->by_load ? routing_by_load(submitter, id) : (unsigned)(id % (long)pool->job_queue_count);
+    *key %= pool->job_queue_count;
     return *key;
 }
 
 // What is told of the job is taken from before: once it is in the queue, it may be freed at any moment.
 static int enqueue(struct submitter *submitter, unsigned number, struct job *job)
 {
-    struct queue *jobs = &submitter->pool->workers[number].jobs;
+    struct queue *jobs = submitter->pool->workers[number].source;
     const uint64_t port = job->call.port;
     const long id = job->id;
     int result;
@@ -177,6 +180,17 @@ static void adopt(struct submitter *submitter, bool adopted)
         at_sub_rlx(&home->adopted, 1);
 }
 
+// Likewise: a load must not seem less than nothing.
+static void assign(struct pool *pool, unsigned number, bool assigned)
+{
+    if (!pool->by_load)
+        return;
+    if (assigned)
+        at_add_rlx(&pool->workers[number].assigned, 1);
+    else
+        at_sub_rlx(&pool->workers[number].assigned, 1);
+}
+
 static int send(struct submitter *submitter, unsigned number, struct job *job)
 {
     struct pool *pool = submitter->pool;
@@ -185,11 +199,13 @@ static int send(struct submitter *submitter, unsigned number, struct job *job)
     int error = pool->prepares ? queue_prepare(ready, &element) : 0;
     job->cargo.element = element;
     adopt(submitter, true);
+    assign(pool, number, true);
     if (!error)
         error = enqueue(submitter, number, job); // once it is there, the job is not ours any more
     if (!error)
         return 0;
     adopt(submitter, false);
+    assign(pool, number, false);
     if (element)
         queue_discard(ready, element);
     job_drop(pool, job);
@@ -219,11 +235,13 @@ static long run_here(struct submitter *submitter, struct port *port, struct job 
 static long submit(struct submitter *submitter, struct port *port, const struct job_call *call, unsigned *key)
 {
     struct pool *pool = submitter->pool;
+    if (key && pool_shares_jobs(pool))
+        return -EINVAL;
     struct job *job = pool_alloc_job(pool);
     if (!job)
         return -ENOMEM;
     const long id = pool->worker_count ? next_id(pool) : 0;
-    const unsigned number = choose_worker(pool, id, key);
+    const unsigned number = choose_worker(submitter, id, key);
     job->call = *call;
     job->id = id;
     job->scheduler = submitter->home;

@@ -20,7 +20,8 @@ struct submitter {
     bool adopts;                 // it is a worker's: `home` is whoever the completion that submits belongs to
     uint64_t port;               // its default port, for callers that know of none
     struct account *account;     // of its thread, or NULL
-    struct queue_client *jobs;   // one a worker
+    struct queue_client *jobs;   // one a job queue
+    uint64_t random;             // state of the generator that two_choices draws from; never 0
     _Atomic(const void *) owner; // thread_token; NULL while not attached
     _Atomic uint32_t taken;      // of an external: some thread is it
     _Atomic uint32_t inside;     // within pool_async: stop waits for that
@@ -54,10 +55,10 @@ int submitter_open_port(struct submitter *submitter);
 void submitter_close_port(struct submitter *submitter);
 
 // Submits a job for a port whose lock the caller holds. With `key`, jobs of equal *key are started in the order
-// submitted, and *key becomes the number of the worker; NULL: round robin. Returns the job's id (> 0), 0 (there are no
+// submitted, and *key becomes the number of the worker; NULL: as the option routing says. Returns the job's id (> 0), 0 (there are no
 // workers: it ran meanwhile, callbacks and all), or
 //   -EPERM     the thread is not this submitter, or does not hold the port
-//   -EINVAL    there is no such port
+//   -EINVAL    there is no such port; or a key, where all workers share one queue
 //   -ESHUTDOWN the pool is stopping
 //   -ENOMEM, -EAGAIN (the worker's queue is full); an id is spent and *key is written all the same.
 // Then no callback runs, `free` included, and no reference is held.

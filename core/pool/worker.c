@@ -8,6 +8,7 @@
 #include "core/measure/probes.h"
 #include "core/pool/complete.h"
 #include "core/pool/pool.h"
+#include "core/pool/routing.h"
 #include "core/pool/scheduler.h"
 #include "core/pool/trace.h"
 #include "core/sync/elements.h"
@@ -28,20 +29,15 @@ static void wake(void *argument)
 static int open_jobs(struct worker *self)
 {
     struct pool *pool = self->pool;
+    if (self->source != &self->jobs)
+        return 0;
     struct queue_env env = pool->env;
     env.notify = wake;
     env.notify_argument = self;
     env.producers_max = pool_job_producers(&pool->setup, &pool->config);
     env.consumers_max = 1;
     env.node = pool_node(pool, pool->setup.worker_cpus, self->index);
-    int error = queue_open(&self->jobs, pool->setup.job_queue, &env, &self->fault);
-    if (error)
-        return error;
-    const struct queue_ops *ops = self->jobs.ops;
-    const bool carried = pool_has_ready(pool) && pool->config.freeing == POOL_FREEING_DEFERRED;
-    if (carried && ops->defer_garbage)
-        ops->defer_garbage(self->jobs.memory, true);
-    return queue_client_attach(&self->consumer, &self->jobs, QUEUE_CONSUMER, QUEUE_UNMANAGED);
+    return routing_open(pool, &self->jobs, &env, &self->fault);
 }
 
 static int attach_elements(struct worker *self)
@@ -70,7 +66,7 @@ static int open_memory(struct worker *self)
 static int attach_queues(struct worker *self)
 {
     struct pool *pool = self->pool;
-    int error = 0;
+    int error = queue_client_attach(&self->consumer, self->source, QUEUE_CONSUMER, QUEUE_UNMANAGED);
     for (unsigned i = 0; pool_has_ready(pool) && i < pool->scheduler_count && !error; i++)
         error = queue_client_attach(&self->ready[i], &pool->schedulers[i].ready.queue, QUEUE_PRODUCER, QUEUE_UNMANAGED);
     return error;
@@ -99,7 +95,7 @@ void worker_close(struct worker *self)
             queue_client_detach(&self->ready[i], &pool->schedulers[i].ready.queue);
     if (at_load_rlx(&self->submitter.owner))
         submitter_detach(&self->submitter);
-    queue_client_detach(&self->consumer, &self->jobs);
+    queue_client_detach(&self->consumer, self->source);
     if (self->caches_elements)
         elements_detach(pool->elements);
     if (self->batch)
@@ -196,7 +192,7 @@ static enum worker_next run(struct worker *self)
 // Takes the element out before the chain of garbage is written over it. False: it is the poison, which stays as it is.
 static bool take(struct worker *self, struct job *job)
 {
-    probe_get(job->call.port, job->id, &self->jobs);
+    probe_get(job->call.port, job->id, self->source);
     if (job->call.port == PORT_NONE) {
         self->poisoned = true;
         return false;
@@ -222,11 +218,27 @@ static int take_batch(struct worker *self)
     return QUEUE_OK;
 }
 
+// In front of the shared queue, wakes go to those on the list only.
+static void list_myself(struct worker *self)
+{
+    sleepers_join(&self->pool->sleepers, self->index);
+    self->listed = true;
+}
+
+// False: it was picked, and what for is still to be done.
+static bool unlist_myself(struct worker *self)
+{
+    self->listed = false;
+    return sleepers_leave(&self->pool->sleepers, self->index);
+}
+
 // With nothing to dequeue and nothing to clean at once. The event is reset before the look at the order to stop,
 // and that before the look at the queue: what comes later sets the event again.
 static enum worker_next rest(struct worker *self)
 {
     event_reset(&self->event);
+    if (self->source != &self->jobs)
+        list_myself(self);
     const bool draining = at_load_sc(&self->draining, AT(drain_look, drain_order));
     for (;;) {
         uint64_t progress;
@@ -249,6 +261,15 @@ static enum worker_next rest(struct worker *self)
     }
 }
 
+// Who was picked and stays awake has a job already, maybe, so that another must see to the one it was picked for.
+static enum worker_next lie_down(struct worker *self)
+{
+    const enum worker_next next = rest(self);
+    if (self->listed && next != WORKER_SLEEP && !unlist_myself(self))
+        routing_wake_one(self->pool);
+    return next;
+}
+
 static bool clean(struct worker *self)
 {
     uint64_t progress;
@@ -262,6 +283,8 @@ enum worker_next worker_step(struct worker *self)
 {
     if (self->taken > 0)
         return reply(self);
+    if (__builtin_expect(self->listed, 0))
+        unlist_myself(self); // picked or not: it looks for a job now
     const int result = take_batch(self);
     if (result == QUEUE_OK)
         return run(self);
@@ -270,7 +293,7 @@ enum worker_next worker_step(struct worker *self)
     if (clean(self))
         return WORKER_AGAIN;
     account_enter(self->account, ACCOUNT_CHECK);
-    const enum worker_next next = rest(self);
+    const enum worker_next next = lie_down(self);
     account_enter(self->account, ACCOUNT_OTHER);
     return next;
 }

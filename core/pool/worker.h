@@ -42,7 +42,8 @@ struct worker {
 
     struct pool *pool ALIGNED_LINE; // not written once all are ready
     unsigned index;
-    struct queue jobs;          // made by the worker itself
+    struct queue jobs;          // made by the worker itself, unless all share one
+    struct queue *source;       // where its jobs come from: `jobs`, or the shared queue
     struct queue_client *ready; // one a scheduler
     struct job poison;          // the job without a port that ends this worker; its own, and it writes nothing to it
     _Atomic uint32_t draining;  // no more jobs will come: stop when there are none
@@ -55,10 +56,13 @@ struct worker {
     unsigned taken, sent;                      // how many there are, and how many are on their way home
     bool poisoned;                             // no more after this batch
     bool caches_elements;
+    bool listed;                // put itself on the list of sleepers, and has not looked at it since
     struct account *account;    // NULL: none is kept
     struct submitter submitter; // of completions that run here
     _Atomic uint64_t invoked;
     _Atomic uint64_t parks;
+
+    _Atomic uint64_t assigned ALIGNED_LINE; // jobs sent here, by submitters; counted only where they route by load
 
     struct thread thread ALIGNED_LINE;
     int error; // of worker_open; published by the check-in

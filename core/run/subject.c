@@ -21,6 +21,11 @@ static void env_free(void *context, void *memory, size_t size, int node)
     memory_system.free(&memory_system, memory, size, node);
 }
 
+static void notify_nobody(void *argument)
+{
+    (void)argument;
+}
+
 static void *env_element_take(void *context)
 {
     return elements_take(((struct subject *)context)->elements);
@@ -84,7 +89,10 @@ static int open_queue(struct subject *subject, struct fault *fault)
         close_queue(subject);
         return fault_set(fault, result, "no memory for the elements of queue %s", choice->entry->name);
     }
+    // A history takes an operation for visible when it has returned, so a queue must behave as where somebody sleeps.
+    const bool recorded = subject->plan->options->settings.check != HISTORY_SCOPE_NONE;
     const struct queue_env env = {
+        .notify = recorded ? notify_nobody : NULL,
         .alloc = env_alloc,
         .free = env_free,
         .element_take = ops->element_size ? env_element_take : NULL,

@@ -61,6 +61,7 @@ void traits_of_queue(const struct queue_traits *traits, struct trait_text texts[
     add(&at, "needs cas2", yes_no(traits->needs_cas2));
     add(&at, "notifies", yes_no(traits->notifies));
     add(&at, "embeds", yes_no(traits->embeds));
+    add(&at, "spins", yes_no(traits->spins));
     add(&at, "own memory", yes_no(traits->own_memory));
     at->name = NULL;
 }
@@ -140,6 +141,7 @@ json_t *traits_queue_json(const struct queue_traits *traits)
     json_object_set_new(object, "needs_cas2", json_boolean(traits->needs_cas2));
     json_object_set_new(object, "notifies", json_boolean(traits->notifies));
     json_object_set_new(object, "embeds", json_boolean(traits->embeds));
+    json_object_set_new(object, "spins", json_boolean(traits->spins));
     json_object_set_new(object, "own_memory", json_boolean(traits->own_memory));
     json_object_set_new(object, "baseline", json_boolean(traits->baseline));
     return object;

@@ -8,7 +8,7 @@
 #include "core/pool.h"
 #include "core/queue.h"
 
-#define TRAITS_MOST 14
+#define TRAITS_MOST 15
 
 struct trait_text {
     const char *name;

@@ -105,6 +105,7 @@ SHIM_OPS(atomic_queue_queue_ops) = [] {
     ops.traits.order = QUEUE_ORDER_RELAXED;
     ops.traits.relaxation = 1024;
     ops.traits.full_exact = true;
+    ops.traits.spins = true;
     ops.resolve = resolve;
     ops.loops = &atomic_queue_loops;
     return ops;

@@ -51,6 +51,7 @@ const struct queue_ops ck_ring_queue_ops = {
                .enqueue = QUEUE_BLOCKING,
                .dequeue = QUEUE_LOCK_FREE,
                .empty_exact = true,
+               .spins = true,
                .reclamation = "none needed"},
     .enqueue = ck_ring_enqueue,
     .dequeue = ck_ring_dequeue,

@@ -49,6 +49,7 @@ const struct queue_ops ck_ring_mpsc_queue_ops = {
                .enqueue = QUEUE_BLOCKING,
                .dequeue = QUEUE_WAIT_FREE,
                .empty_exact = true,
+               .spins = true,
                .reclamation = "none needed"},
     .enqueue = ck_ring_mpsc_enqueue,
     .dequeue = ck_ring_mpsc_dequeue,

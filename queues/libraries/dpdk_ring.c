@@ -147,6 +147,7 @@ const struct queue_ops dpdk_ring_queue_ops = {
                .enqueue = QUEUE_BLOCKING,
                .dequeue = QUEUE_BLOCKING,
                .empty_exact = true,
+               .spins = true,
                .reclamation = "none needed"},
     .params = dpdk_params,
     .config_size = sizeof(struct dpdk_config),
