@@ -9,7 +9,7 @@ extern "C" {
 
 // Memory belongs to the caller; one thread at a time. An empty text means that nothing was set.
 struct fault {
-    char text[768];
+    char text[1600];
 };
 
 // Writes one sentence (printf rules, no trailing newline or full stop needed) and returns `error`, a

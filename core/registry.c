@@ -12,7 +12,7 @@
 
 // Names for a sentence; what does not fit ends in "...".
 struct names {
-    char text[600];
+    char text[1400];
     size_t used;
 };
 

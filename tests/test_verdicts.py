@@ -9,12 +9,13 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-CHECKS = ("model loops capacity length prepared no_memory reuse garbage notify sleep delivery crowds churn stalls "
-          "history").split()
+CHECKS = ("model loops capacity length batches prepared no_memory reuse garbage notify sleep delivery crowds churn stalls "
+          "nonempty history").split()
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +27,7 @@ def readyq_broken(readyq: Path) -> Path:
 
 
 def check(program: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([program, "check", *words], capture_output=True, text=True, timeout=600, check=False)
+    return subprocess.run([program, "check", *words], capture_output=True, text=True, timeout=1800, check=False)
 
 
 def documented_table() -> str:
@@ -45,15 +46,30 @@ def table(readyq: Path) -> subprocess.CompletedProcess[str]:
     return check(readyq, *words.group(1).split())
 
 
-def test_readme_shows_the_verdicts_that_the_command_gives(table: subprocess.CompletedProcess[str]) -> None:
-    assert table.returncode == 0, table.stdout + table.stderr
-    assert table.stdout == documented_table()
+def test_readme_shows_the_verdicts_that_the_command_gives(
+    readyq: Path, table: subprocess.CompletedProcess[str]
+) -> None:
+    """Word for word; of a queue that is known to be broken, that it is violated, in whichever of its checks."""
+    broken = {queue["name"] for queue in listed_queues(readyq) if queue.get("broken")}
+    told, documented = (text.splitlines() for text in (table.stdout, documented_table()))
+    assert len(told) == len(documented)
+    for line, shown in zip(told, documented, strict=True):
+        name = re.match(r"\| `(\w+)`", line)
+        if name and name.group(1) in broken:
+            assert "VIOLATED" in line and "VIOLATED" in shown and line.split("|")[1:8] == shown.split("|")[1:8]
+        else:
+            assert line == shown
+    assert table.returncode == (1 if broken else 0), table.stderr
+
+
+def listed_queues(readyq: Path) -> list[dict[str, Any]]:
+    told = subprocess.run([readyq, "list", "queues", "--json"], capture_output=True, check=True).stdout
+    return json.loads(told)["queues"]
 
 
 def test_the_table_has_every_listed_queue(readyq: Path, table: subprocess.CompletedProcess[str]) -> None:
-    listed = json.loads(subprocess.run([readyq, "list", "queues", "--json"], capture_output=True, check=True).stdout)
     rows = [re.match(r"\| `(\w+)`", line) for line in table.stdout.splitlines()[2:]]
-    assert [row.group(1) for row in rows if row] == [queue["name"] for queue in listed["queues"]]
+    assert [row.group(1) for row in rows if row] == [queue["name"] for queue in listed_queues(readyq)]
 
 
 def test_a_line_a_check_and_a_verdict_at_the_end(readyq: Path) -> None:

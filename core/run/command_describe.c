@@ -101,7 +101,7 @@ static int refuse_name(const char *name, struct fault *fault)
     if (strchr(name, ':'))
         return fault_set(fault, -EINVAL, "'%.100s' has parameters, but describe takes the name alone: '%.*s'", name,
                          (int)strcspn(name, ":"), name);
-    char known[640] = "";
+    char known[1400] = "";
     for (const struct queue_entry *entry = queue_list; entry->name; entry++)
         add_name(known, sizeof known, entry->name);
     for (const struct workload_ops *const *ops = workload_list; *ops; ops++)

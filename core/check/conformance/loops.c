@@ -37,7 +37,9 @@ static int stop_at_sample(struct suite *suite, struct loop_pair *pair)
     in->sequence++;
     if (pair->most > 1 && pair->loops->produce(in, 1, &result) != 1)
         return suite_fail(suite, "produce stopped early with %s", suite_answer(result));
-    if (pair->loops->consume(&pair->out, LOOP_MOST, &result) != 1 || pair->out.sampled != sampled)
+    const unsigned taken = pair->loops->consume(&pair->out, LOOP_MOST, &result);
+    // A relaxed queue may hand out the one behind it first.
+    if (pair->out.sampled != sampled || (taken != 1 && suite->traits->order != QUEUE_ORDER_RELAXED))
         return suite_fail(suite, "consume did not stop at a sampled item");
     pair->loops->consume(&pair->out, LOOP_MOST, &result);
     return pair->out.sampled == 0 ? 0 : suite_fail(suite, "consume left an old sampled item");
