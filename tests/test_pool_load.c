@@ -202,6 +202,22 @@ static void every_option_delivers_each_job_once(void **state)
     }
 }
 
+static void every_routing_delivers_each_job_once(void **state)
+{
+    (void)state;
+    static const char *const queues[] = {"list", "ring:capacity=7", "michael_scott", "list:lock=mcs,capacity=1"};
+    for (unsigned variant = 0; variant < 3 * 16; variant++) {
+        rig_init(&rig, 1 + variant % 2, 1 + variant % 5, queues[variant % 4], "erts_mpsc");
+        rig.config.routing = POOL_ROUTING_SHARED + variant % 3;
+        rig.config.freeing = variant / 12 % 2;
+        rig.config.elements = variant / 24 % 2;
+        rig.config.batch = variant % 7 ? 1 : 5;
+        rig.config.worker_spin_ns = variant % 3 ? 0 : 1000;
+        prepare(ROUNDS(2000), 1 + variant * 7 % 50);
+        run_to_the_end();
+    }
+}
+
 static void more_threads_than_processors(void **state)
 {
     (void)state;
@@ -252,9 +268,10 @@ static void queues_of_one_place(void **state)
     }
 }
 
-static void stop_in_the_middle(const char *job_queue, const char *ready_queue, unsigned stopper)
+static void stop_in_the_middle(const char *job_queue, const char *ready_queue, unsigned stopper, unsigned routing)
 {
     rig_init(&rig, SCHEDULERS_MAX, 2, job_queue, ready_queue);
+    rig.config.routing = routing;
     prepare(200000, 100);
     if (stopper < SCHEDULERS_MAX)
         loads[stopper].stop_at = ROUNDS(2000);
@@ -272,8 +289,9 @@ static void main_stops_under_load(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 5; i++) {
-        stop_in_the_middle("erts_mpsc", "erts_mpsc", SCHEDULERS_MAX);
-        stop_in_the_middle("list:capacity=1", "list:capacity=1", SCHEDULERS_MAX);
+        stop_in_the_middle("erts_mpsc", "erts_mpsc", SCHEDULERS_MAX, POOL_ROUTING_ROUND_ROBIN);
+        stop_in_the_middle("list:capacity=1", "list:capacity=1", SCHEDULERS_MAX, POOL_ROUTING_TWO_CHOICES);
+        stop_in_the_middle("list", "list:capacity=1", SCHEDULERS_MAX, POOL_ROUTING_SHARED);
     }
 }
 
@@ -281,8 +299,9 @@ static void a_scheduler_stops_under_load(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < SCHEDULERS_MAX; i++) {
-        stop_in_the_middle("erts_mpsc", "erts_mpsc", i);
-        stop_in_the_middle("list:capacity=1", "list:capacity=1", i);
+        stop_in_the_middle("erts_mpsc", "erts_mpsc", i, POOL_ROUTING_ROUND_ROBIN);
+        stop_in_the_middle("list:capacity=1", "list:capacity=1", i, POOL_ROUTING_LEAST_LOADED);
+        stop_in_the_middle("list:capacity=1", "erts_mpsc", i, POOL_ROUTING_SHARED);
     }
 }
 
@@ -487,6 +506,7 @@ int main(void)
     clock_calibrate();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_option_delivers_each_job_once),
+        cmocka_unit_test(every_routing_delivers_each_job_once),
         cmocka_unit_test(more_threads_than_processors),
         cmocka_unit_test(one_job_at_a_time),
         cmocka_unit_test(b51_completions_submit),

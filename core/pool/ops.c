@@ -112,7 +112,8 @@ static void ops_resolve(const void *config, struct pool_traits *traits)
 {
     const struct erts_pool_config *chosen = config;
     traits->completes_on_submitter = chosen->completion == POOL_COMPLETION_READY_QUEUE;
-    traits->keys = chosen->routing != POOL_ROUTING_SHARED;
+    if (chosen->routing == POOL_ROUTING_SHARED)
+        traits->keys = false;
 }
 
 const struct pool_ops erts_pool_ops = {

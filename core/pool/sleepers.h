@@ -9,6 +9,9 @@
 // look into the queue finds the job or the look at the list finds the worker. The list may be several words, looked at
 // one after the other: who comes onto a word after it was passed looks into the queue later still.
 //
+// The reset comes before the list: else a worker might be picked, eat the wake, find the job gone, and sleep with
+// nothing left to pick it by.
+//
 // No wake is swallowed: a worker is picked once for each time that it puts itself down, since only the thread whose
 // operation took the bit away has picked it; two jobs pick two workers, while two sleep. And each pick is followed by a
 // look into the queue, after which the worker runs a job or, with none there, sleeps again; a worker that something

@@ -55,8 +55,8 @@ int submitter_open_port(struct submitter *submitter);
 void submitter_close_port(struct submitter *submitter);
 
 // Submits a job for a port whose lock the caller holds. With `key`, jobs of equal *key are started in the order
-// submitted, and *key becomes the number of the worker; NULL: as the option routing says. Returns the job's id (> 0), 0 (there are no
-// workers: it ran meanwhile, callbacks and all), or
+// submitted, and *key becomes the number of the worker; NULL: as the option routing says. Returns the job's id (> 0),
+// 0 (there are no workers: it ran meanwhile, callbacks and all), or
 //   -EPERM     the thread is not this submitter, or does not hold the port
 //   -EINVAL    there is no such port; or a key, where all workers share one queue
 //   -ESHUTDOWN the pool is stopping
