@@ -276,7 +276,7 @@ static void test_listed_queues_answer_alike(void **state)
     unsigned seen = 0;
     for (const struct queue_entry *entry = queue_list; entry->name; entry++) {
         struct queue_choice choice = {0};
-        if (!entry->ops)
+        if (!entry->ops || entry->ops->traits.order == QUEUE_ORDER_RELAXED) // these may draw lots
             continue;
         assert_int_equal(queue_choice_parse(&choice, entry->name, NULL), 0);
         struct bench bench;

@@ -199,7 +199,7 @@ static uint64_t left_behind(const char *pool, const char *more)
     struct run_request request;
     char line[256], *text;
     snprintf(line, sizeof line,
-             "--workload closed_loop:drain=no,window=64,service_ns=100us,%s --pool %s --warmup 1ms --duration 5ms",
+             "--workload closed_loop:drain=no,window=64,service_ns=100us,%s --pool %s --warmup 1ms --duration 30ms",
              more, pool);
     words_expect(&request, line, &text);
     struct outcome outcome;
