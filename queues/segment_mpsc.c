@@ -359,7 +359,7 @@ static void segment_fini(void *queue)
 
 static const struct param segment_params[] = {
     PARAM_U64(struct segment_config, segment, "1024", 2, 32768, "items", "slots of a segment, a power of two"),
-    PARAM_U64(struct segment_config, linger, "8", 0, 1000000, "pauses",
+    PARAM_U64(struct segment_config, linger, "64", 0, 1000000, "pauses",
               "how long a consumer that has just caught up leaves the producers alone"),
     PARAM_END,
 };

@@ -77,6 +77,22 @@ static void print_promises(const struct queue_traits *traits)
     printf(" %s |", traits->capacity == 0 ? "never" : traits->full_exact ? "exact" : "not exact");
 }
 
+// What is known of it beside its name. The command that shows a fault stands between backquotes.
+static void print_remark(const struct check_subject *subject)
+{
+    const char *broken = subject->choice->entry->broken;
+    if (subject->choice->traits.baseline)
+        fputs(" (baseline, no queue)", stdout);
+    if (!broken)
+        return;
+    const char *command = strstr(broken, "readyq check ");
+    const size_t words = command ? (size_t)(command - broken) : strlen(broken);
+    printf(" (BROKEN, %.*s", (int)words, broken);
+    if (command)
+        printf("`%s`", command);
+    putchar(')');
+}
+
 static void print_row(const struct check_subject *subject)
 {
     static const char *const cells[] = {"ok", "**VIOLATED**", "–"};
@@ -87,7 +103,9 @@ static void print_row(const struct check_subject *subject)
         fputc('\n', stdout);
         return;
     }
-    printf("| `%s`%s |", subject->spec, subject->choice->traits.baseline ? " (baseline, no queue)" : "");
+    printf("| `%s`", subject->spec);
+    print_remark(subject);
+    fputs(" |", stdout);
     print_promises(&subject->choice->traits);
     for (int group = 0; group < CONFORMANCE_GROUPS; group++)
         printf(" %s |", cells[state_of(subject, group)]);

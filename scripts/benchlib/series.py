@@ -17,7 +17,8 @@ from benchlib.table import Results
 THREADS, VALUE = "threads", "throughput_ops_per_s"
 # Values that have a better order than that of their names: from no waiting to the fairest; the original's choice first.
 ORDERS = {
-    "pool.ready_lock": ("none", "mutex", "ticket", "mcs"),
+    "pool.ready_lock": ("none", "mutex", "futex", "ttas", "ticket", "mcs", "clh"),
+    "pool.routing": ("round_robin", "shared", "least_loaded", "two_choices"),
     "pool.freeing": ("deferred", "automatic"),
     "pool.smp": ("yes", "no"),
     "pool.stop": ("drain", "poison", "flush"),
