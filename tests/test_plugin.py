@@ -86,6 +86,8 @@ def test_a_sweep_and_its_figures(readyq: Path, plugin: Path, tmp_path: Path) -> 
     assert swept.returncode == 0, swept.stderr
     with open(tmp_path / "out" / "throughput.csv", encoding="utf-8", newline="") as rows:
         assert {row["queue"] for row in csv.DictReader(rows)} == {"my_queue.so", "mutex_list"}
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["queues"]["my_queue.so"]["capacity"] == 1024
     plotted = subprocess.run([PYTHON, ROOT / "scripts" / "plot", tmp_path / "out", "--only", "contention"],
                              capture_output=True, text=True, check=False, timeout=300)
     assert plotted.returncode == 0, plotted.stderr
@@ -115,6 +117,15 @@ def test_what_does_not_fit_is_refused_in_one_sentence(
         assert done.returncode == 2
         assert re.fullmatch(rf"readyq: .*{sentence}.*\n", done.stderr), done.stderr
         assert done.stdout == ""
+
+
+def test_the_list_takes_it_too(readyq: Path, plugin: Path) -> None:
+    told = ask(readyq, plugin.parent, "list", "--json", "queues", "./my_queue.so")
+    assert json.loads(told.stdout)["queues"][-1]["name"] == "my_queue.so"
+    shown = ask(readyq, plugin.parent, "list", "./my_queue.so")
+    assert len(re.findall(r"^my_queue\.so ", shown.stdout, re.M)) == 2
+    refused = ask(readyq, plugin.parent, "list", "./absent.so")
+    assert (refused.returncode, refused.stdout) == (2, "")
 
 
 def test_what_is_no_object_is_refused(readyq: Path, tmp_path: Path) -> None:

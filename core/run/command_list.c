@@ -6,6 +6,7 @@
 #include "core/registry.h"
 #include "core/run/commands.h"
 #include "core/run/params.h"
+#include "core/run/plugin.h"
 #include "core/run/table.h"
 #include "core/run/traits.h"
 
@@ -13,9 +14,14 @@ enum kind { KIND_QUEUES, KIND_WORKLOADS, KIND_POOLS, KINDS };
 
 static const char *const kind_names[] = {"queues", "workloads", "pools"};
 
+#define PLUGINS_MOST 64u
+
 struct wish {
     bool wanted[KINDS];
     bool json;
+    const char *paths[PLUGINS_MOST];                 // of shared objects
+    const struct queue_entry *plugins[PLUGINS_MOST]; // their queues, listed behind the others
+    unsigned plugin_count;
 };
 
 static void headings(struct table *table, const char *const *names)
@@ -37,7 +43,7 @@ static const char *verdict(const struct queue_entry *entry)
 static int queue_row(struct table *table, const struct queue_entry *entry, struct fault *fault)
 {
     struct queue_choice choice = {0};
-    if (entry->ops && queue_choice_parse(&choice, entry->name, fault) != 0)
+    if (entry->ops && queue_choice_plain(&choice, entry, fault) != 0)
         return -EINVAL;
     struct trait_text traits[TRAITS_MOST + 1];
     traits_of_queue(&choice.traits, traits);
@@ -68,7 +74,7 @@ static void queue_source(struct table *table, const struct queue_entry *entry)
         table_cell(table, "%s", entry->ops->source);
 }
 
-static int print_queues(struct fault *fault)
+static int print_queues(const struct wish *wish, struct fault *fault)
 {
     static const char *const names[] = {"queue",   "producers", "consumers", "capacity",    "order",
                                         "enqueue", "dequeue",   "exact",     "reclamation", "verdict"};
@@ -78,12 +84,14 @@ static int print_queues(struct fault *fault)
     int result = 0;
     for (const struct queue_entry *entry = queue_list; entry->name && result == 0; entry++)
         result = queue_row(&table, entry, fault);
+    for (unsigned i = 0; i < wish->plugin_count && result == 0; i++)
+        result = queue_row(&table, wish->plugins[i], fault);
     const int printed = table_print(&table, stdout, 0);
     return result == 0 ? printed : result;
 }
 
 // A table of its own, since sources are long and a terminal has 160 columns.
-static int print_sources(void)
+static int print_sources(const struct wish *wish)
 {
     static const char *const names[] = {"queue", "source"};
     struct table table;
@@ -91,6 +99,8 @@ static int print_sources(void)
     headings(&table, names);
     for (const struct queue_entry *entry = queue_list; entry->name; entry++)
         queue_source(&table, entry);
+    for (unsigned i = 0; i < wish->plugin_count; i++)
+        queue_source(&table, wish->plugins[i]);
     fputc('\n', stdout);
     return table_print(&table, stdout, 0);
 }
@@ -173,7 +183,7 @@ static json_t *queue_json(const struct queue_entry *entry, struct fault *fault)
                             "alias_of", entry->alias_of, "presets", entry->presets, "package", entry->package,
                             "version", entry->version, "broken", entry->broken);
     struct queue_choice choice;
-    if (!entry->ops || queue_choice_parse(&choice, entry->name, fault) != 0)
+    if (!entry->ops || queue_choice_plain(&choice, entry, fault) != 0)
         return one;
     json_object_set_new(one, "summary", json_string(entry->ops->summary));
     json_object_set_new(one, "source", json_string(entry->ops->source));
@@ -211,6 +221,8 @@ static int print_json(const struct wish *wish, struct fault *fault)
     json_t *lists[KINDS] = {json_array(), json_array(), json_array()};
     for (const struct queue_entry *entry = queue_list; entry->name; entry++)
         json_array_append_new(lists[KIND_QUEUES], queue_json(entry, fault));
+    for (unsigned i = 0; i < wish->plugin_count; i++)
+        json_array_append_new(lists[KIND_QUEUES], queue_json(wish->plugins[i], fault));
     for (const struct workload_ops *const *ops = workload_list; *ops; ops++)
         json_array_append_new(lists[KIND_WORKLOADS], workload_json(*ops));
     for (const struct pool_entry *entry = pool_list; entry->name; entry++)
@@ -236,9 +248,9 @@ static int print_tables(const struct wish *wish, struct fault *fault)
             continue;
         fputs(between, stdout);
         between = "\n";
-        result = i == KIND_QUEUES ? print_queues(fault) : i == KIND_WORKLOADS ? print_workloads() : print_pools();
+        result = i == KIND_QUEUES ? print_queues(wish, fault) : i == KIND_WORKLOADS ? print_workloads() : print_pools();
         if (i == KIND_QUEUES && result == 0)
-            result = print_sources();
+            result = print_sources(wish);
     }
     return result;
 }
@@ -260,6 +272,11 @@ static error_t take_word(int key, char *argument, struct argp_state *state)
             return 0;
         }
     }
+    if (plugin_is_path(argument) && wish->plugin_count < PLUGINS_MOST) {
+        wish->paths[wish->plugin_count++] = argument;
+        wish->wanted[KIND_QUEUES] = true;
+        return 0;
+    }
     argp_error(state, "there is no list of '%s'; known are queues, workloads, pools", argument);
     return EINVAL;
 }
@@ -270,7 +287,7 @@ int command_list(struct command_call *call, struct fault *fault)
         {"json", 'j', NULL, 0, "For scripts: one JSON object, with all parameters", 0}, {0}};
     static const struct argp argp = {.options = options,
                                      .parser = take_word,
-                                     .args_doc = "[queues] [workloads] [pools]",
+                                     .args_doc = "[queues] [workloads] [pools] [./QUEUE.so...]",
                                      .doc =
                                          "Lists the plug-ins and what each promises; without a word, all of them.\v"
                                          "The verdict on a queue: ok, it keeps its promises as far as 'readyq check' "
@@ -280,5 +297,10 @@ int command_list(struct command_call *call, struct fault *fault)
     const int result = command_words(call, &argp, &wish, fault);
     if (result != 0)
         return result;
+    for (unsigned i = 0; i < wish.plugin_count; i++) {
+        wish.plugins[i] = plugin_queue(wish.paths[i], fault);
+        if (!wish.plugins[i])
+            return -EINVAL;
+    }
     return wish.json ? print_json(&wish, fault) : print_tables(&wish, fault);
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cells whose queue needs a library that this build was made without: left out where the plan says that they may be."""
+"""Which queues of a plan come from elsewhere: from libraries, which a build may lack, and from shared objects."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from benchlib.cells import Cell
 from benchlib.errors import Refused
@@ -33,6 +33,11 @@ def keep(plan: Plan, expanded: Sequence[Cell], programs: Programs) -> tuple[list
 def in_words(lacking: dict[str, str]) -> str:
     """`boost_queue (libboost-dev), ...`."""
     return ", ".join(f"{name} ({package})" for name, package in lacking.items())
+
+
+def objects(cells: Iterable[Cell]) -> list[str]:
+    """The shared objects that the cells name in place of a listed queue."""
+    return sorted({name for cell in cells for name in _queues(cell) if "/" in name})
 
 
 def _queues(cell: Cell) -> list[str]:

@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from benchlib import paths
+from benchlib import built, paths
 from benchlib.errors import Refused
 from benchlib.files import read_json
 from benchlib.journal import Entry
@@ -50,7 +50,7 @@ def new(
         "timeout_s": plan.timeout_s,
         "run_prefix": prefix,
         **of_all,
-        "queues": programs.main.queues(),
+        "queues": programs.main.queues(built.objects(point.cell for point in points)),
         "machine": machine,
         "machine_found": resolved.get("machine"),
         "environment": resolved.get("environment", {}),

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,12 @@ class Program:
         """All plug-ins by kind: queues, workloads, pools; with traits and parameters."""
         return self._told("list", "--json")
 
-    def queues(self) -> dict[str, dict[str, Any]]:
-        """What each listed queue promises with its default parameters. One that is not built promises nothing."""
-        listed = self._told("list", "--json", "queues")["queues"]
+    def queues(self, objects: Iterable[str] = ()) -> dict[str, dict[str, Any]]:
+        """What each listed queue promises with its default parameters, and those of shared objects.
+
+        One that is not built promises nothing.
+        """
+        listed = self._told("list", "--json", "queues", *objects)["queues"]
         return {queue["name"]: queue["traits"] for queue in listed if "traits" in queue}
 
     def first(self, plugin: str) -> str:
