@@ -2,6 +2,7 @@
 #include "core/queue_client.h"
 
 #include <errno.h>
+#include <string.h>
 
 int queue_demand_check(const struct queue_choice *choice, const struct queue_demand *demand, struct fault *fault)
 {
@@ -38,7 +39,8 @@ int queue_open(struct queue *queue, const struct queue_choice *choice, const str
     if (error) {
         env->free(env->context, queue->memory, ops->size, env->node);
         queue->memory = NULL;
-        return fault_set(fault, error, "the queue %s can't be made (error %d)", choice->entry->name, -error);
+        return fault_set(fault, error, "the queue %s with %s can't be made: %s", choice->entry->name,
+                         choice->params && *choice->params ? choice->params : "no parameters", strerror(-error));
     }
     return 0;
 }

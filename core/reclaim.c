@@ -4,8 +4,8 @@
 // Hazard pointers. An announcement (store, then the look whether the node is still linked) and a scan (unlinked, then
 // the look who announces) are a Dekker pair, all seq_cst: either the scan sees the announcement, or the second look
 // sees that the node is gone. A scan puts what is announced into a hash table of the scanning record's own, so that it
-// allocates nothing and takes time in proportion to records and retired nodes. It follows upon twice as many newly
-// retired nodes as can be held back: O(1) for each, however many threads.
+// allocates no more than once and takes time in proportion to records and retired nodes. It follows upon twice as
+// many newly retired nodes as can be held back: O(1) for each, however many threads.
 //
 // Epochs. A thread that enters announces the epoch it found, and the epoch advances when all inside have announced the
 // current one. Let E be the epoch when a thread's announcement takes place in the order of all seq_cst accesses (the
@@ -29,23 +29,18 @@ static size_t table_size(const struct reclaim *reclaim)
     return (size_t)1 << reclaim->table_bits;
 }
 
-static int alloc_tables(struct reclaim *reclaim)
+static size_t table_bytes(const struct reclaim *reclaim)
 {
-    reclaim->table_bits = 3;
-    while (table_size(reclaim) < (size_t)2 * RECLAIM_HAZARDS * reclaim->count)
-        reclaim->table_bits++;
-    const size_t size = table_size(reclaim) * reclaim->count * sizeof(void *);
-    reclaim->tables = reclaim->env->alloc(reclaim->env->context, size, LINE_PAIR, -1);
-    return reclaim->tables ? 0 : -ENOMEM;
+    return table_size(reclaim) * sizeof(void *);
 }
 
 static void free_memory(struct reclaim *reclaim)
 {
     const struct queue_env *env = reclaim->env;
-    if (reclaim->tables)
-        env->free(env->context, reclaim->tables, table_size(reclaim) * reclaim->count * sizeof(void *), -1);
-    if (reclaim->records)
-        env->free(env->context, reclaim->records, reclaim->count * sizeof(struct reclaim_record), -1);
+    for (unsigned i = 0; i < reclaim->count; i++)
+        if (reclaim->records[i].table)
+            env->free(env->context, reclaim->records[i].table, table_bytes(reclaim), -1);
+    env->free(env->context, reclaim->records, reclaim->count * sizeof(struct reclaim_record), -1);
 }
 
 int reclaim_init(struct reclaim *reclaim, enum reclaim_kind kind, const struct queue_env *env,
@@ -55,10 +50,11 @@ int reclaim_init(struct reclaim *reclaim, enum reclaim_kind kind, const struct q
         .kind = kind, .count = env->producers_max + env->consumers_max, .env = env, .give = give, .owner = owner};
     at_init(&reclaim->epoch, 1);
     reclaim->records = env->alloc(env->context, reclaim->count * sizeof(struct reclaim_record), LINE_PAIR, -1);
-    if (!reclaim->records || (kind == RECLAIM_HAZARD && alloc_tables(reclaim))) {
-        free_memory(reclaim);
+    if (!reclaim->records)
         return -ENOMEM;
-    }
+    reclaim->table_bits = 3;
+    while (table_size(reclaim) < (size_t)2 * RECLAIM_HAZARDS * reclaim->count)
+        reclaim->table_bits++;
     for (unsigned i = 0; i < reclaim->count; i++) {
         struct reclaim_record *record = &reclaim->records[i];
         record->end = &record->first;
@@ -114,8 +110,13 @@ static void **table_place(const struct reclaim *reclaim, void **table, void *poi
 static uint64_t free_unannounced(struct reclaim_record *record)
 {
     struct reclaim *all = record->all;
-    void **table = all->tables + (size_t)(record - all->records) * table_size(all);
-    memset((void *)table, 0, table_size(all) * sizeof(*table));
+    // Made at the first look: of many handles only those that retire need one. Without memory, there will be another.
+    if (!record->table)
+        record->table = all->env->alloc(all->env->context, table_bytes(all), LINE_PAIR, -1);
+    if (!record->table)
+        return 0;
+    void **table = record->table;
+    memset((void *)table, 0, table_bytes(all));
     for (unsigned i = 0; i < all->count * RECLAIM_HAZARDS; i++) {
         void *pointer = at_load_sc(&all->records[i / RECLAIM_HAZARDS].hazards[i % RECLAIM_HAZARDS],
                                    AT(reclaim_scan, reclaim_announce, reclaim_announce_own, reclaim_drop));

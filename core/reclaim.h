@@ -45,6 +45,7 @@ struct reclaim_node {
 struct reclaim_record {
     _Atomic(void *) hazards[RECLAIM_HAZARDS];
     _Atomic uint64_t announced; // epoch found on entering, shifted left by one, plus one while inside; 0: outside
+    void **table;               // hazard: of 1 << table_bits places, for its holder's looks; NULL before the first
     struct reclaim_node *first; // retired by this record's holders, oldest first
     struct reclaim_node **end;
     uint64_t look_at;         // `waiting` at which there is a look for what can be freed
@@ -60,9 +61,8 @@ struct reclaim {
     enum reclaim_kind kind ALIGNED_LINE;
     unsigned count; // of records: as many as there may be handles
     struct reclaim_record *records;
-    void **tables; // hazard: one of 1 << table_bits places for each record, used while its holder scans
-    unsigned table_bits;
-    uint64_t pause; // nodes that a record retires between two looks
+    unsigned table_bits; // of a record's table
+    uint64_t pause;      // nodes that a record retires between two looks
     const struct queue_env *env;
     void (*give)(void *owner, struct reclaim_node *node);
     void *owner;

@@ -9,8 +9,7 @@
 // between cores: a cell whose last item was taken is safe, empty, and of the turn one round ago. Taking the item out is
 // a store to `low` alone: a pair that holds an item is swapped only by who marks it unsafe, which fails after the store
 // and does no harm before it. A dequeuer that finds its index as the turn finds its item with it, as nobody else takes
-// that out; what else it finds, it changes by compare-and-swap, but for a cell that is unsafe: who would put its item
-// there must have seen that it had not set out.
+// that out; what else it finds, it changes by compare-and-swap, which also says that both words were there at once.
 #include "queues/rings_list.h"
 
 static inline bool cell_put(const struct rings *q, struct rings_handle *h, struct ring *ring, struct word_pair *cell,
@@ -44,8 +43,8 @@ static inline uintptr_t cell_take(struct ring *ring, struct word_pair *cell, uin
             return low;
         }
         if (low) {
-            if (high & RINGS_UNSAFE ||
-                at_cas2_sc(cell, low, high, low, high | RINGS_UNSAFE,
+            // Also where it is unsafe already: the two words were read one after the other.
+            if (at_cas2_sc(cell, low, high, low, high | RINGS_UNSAFE,
                            AT(lcrq_mark, lcrq_put, lcrq_guess, lcrq_turn, lcrq_now, lcrq_skip, lcrq_mark)))
                 return 0;
         } else if (!ring_wait(ring, i, &waited) &&

@@ -151,11 +151,14 @@ static int lscq_init(void *queue, const struct queue_env *env, const void *confi
     if (!segment)
         return -ENOMEM;
     const int error = reclaim_init(&q->reclaim, (enum reclaim_kind)chosen->reclaim, env, lscq_give, q);
-    if (error)
+    if (error) {
         env->free(env->context, segment, q->bytes, env->node);
+        return error;
+    }
+    reclaim_expect(&q->reclaim, numbers);
     at_init(&q->head, segment);
     at_init(&q->tail, segment);
-    return error;
+    return 0;
 }
 
 static int lscq_attach(void *queue, void *handle, enum queue_role role, enum queue_thread_kind kind)

@@ -162,7 +162,7 @@ static void mpsc_ring_fini(void *queue)
 }
 
 static const struct param mpsc_ring_params[] = {
-    PARAM_U64(struct mpsc_ring_config, capacity, "4096", 1, 1 << 30, "items",
+    PARAM_U64(struct mpsc_ring_config, capacity, "1024", 1, 1 << 30, "items",
               "items that fit, rounded up to a power of two"),
     PARAM_END,
 };
@@ -179,7 +179,7 @@ const struct queue_ops mpsc_ring_queue_ops = {
     .source = "after D. Vyukov, bounded MPMC queue, 1024cores.net, 2010",
     .traits = {.producers = QUEUE_MANY,
                .consumers = QUEUE_ONE,
-               .capacity = 4096,
+               .capacity = 1024,
                .order = QUEUE_ORDER_FIFO,
                .enqueue = QUEUE_LOCK_FREE,
                .dequeue = QUEUE_BLOCKING,

@@ -364,6 +364,7 @@ static int rings_init(void *queue, const struct queue_env *env, const void *conf
         ring_free(q, ring);
         return -ENOMEM;
     }
+    reclaim_expect(&q->reclaim, q->mask + 1);
     at_init(&q->head, ring);
     at_init(&q->tail, ring);
     return 0;

@@ -115,7 +115,7 @@ static int scq_dequeue(void *queue, void *handle, uintptr_t *item)
 }
 
 static const struct param scq_params[] = {
-    PARAM_U64(struct scq_config, capacity, "65536", 1, UINT64_C(1) << 32, "items", "items that fit; next power of two"),
+    PARAM_U64(struct scq_config, capacity, "1024", 1, UINT64_C(1) << 32, "items", "items that fit; next power of two"),
     PARAM_END,
 };
 
@@ -131,7 +131,7 @@ const struct queue_ops scq_queue_ops = {
     .source = "Nikolaev, DISC 2019 (SCQ)",
     .traits = {.producers = QUEUE_MANY,
                .consumers = QUEUE_MANY,
-               .capacity = 65536,
+               .capacity = 1024,
                .order = QUEUE_ORDER_FIFO,
                .enqueue = QUEUE_LOCK_FREE,
                .dequeue = QUEUE_LOCK_FREE,

@@ -165,10 +165,12 @@ static int segment_init(void *queue, const struct queue_env *env, const void *co
 {
     struct segment_queue *q = queue;
     q->env = env;
-    q->size = ((const struct segment_config *)config)->segment;
+    q->size = 2;
+    while (q->size < ((const struct segment_config *)config)->segment)
+        q->size *= 2;
     q->linger = ((const struct segment_config *)config)->linger;
     q->line = (q->size < SEGMENT_SLOTS_PER_LINE ? q->size : SEGMENT_SLOTS_PER_LINE) - 1;
-    if ((q->size & (q->size - 1)) != 0 || env->producers_max > SEGMENT_PLACE_MASK - q->size)
+    if (env->producers_max > SEGMENT_PLACE_MASK - q->size)
         return -EINVAL;
     for (unsigned i = 0; i < SEGMENT_SPARES; i++)
         at_init(&q->store.spares[i], NULL);
@@ -358,7 +360,7 @@ static void segment_fini(void *queue)
 }
 
 static const struct param segment_params[] = {
-    PARAM_U64(struct segment_config, segment, "1024", 2, 32768, "items", "slots of a segment, a power of two"),
+    PARAM_U64(struct segment_config, segment, "1024", 2, 32768, "items", "slots of a segment, rounded up to a power of two"),
     PARAM_U64(struct segment_config, linger, "64", 0, 1000000, "pauses",
               "how long a consumer that has just caught up leaves the producers alone"),
     PARAM_END,

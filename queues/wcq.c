@@ -191,7 +191,7 @@ static int wcq_dequeue(void *queue, void *handle, uintptr_t *item)
 }
 
 static const struct param wcq_params[] = {
-    PARAM_U64(struct wcq_config, capacity, "65536", 2, UINT64_C(1) << 32, "items", "items that fit; next power of two"),
+    PARAM_U64(struct wcq_config, capacity, "1024", 2, UINT64_C(1) << 32, "items", "items that fit; next power of two"),
     PARAM_U64(struct wcq_config, patience, "16", 0, 1000000, "tries", "tries before others are asked for help"),
     PARAM_U64(struct wcq_config, help_every, "16", 1, 1000000, "operations", "operations between looks for a request"),
     PARAM_END,
@@ -209,7 +209,7 @@ const struct queue_ops wcq_queue_ops = {
     .source = "Nikolaev and Ravindran, SPAA 2022",
     .traits = {.producers = QUEUE_MANY,
                .consumers = QUEUE_MANY,
-               .capacity = 65536,
+               .capacity = 1024,
                .order = QUEUE_ORDER_FIFO,
                .enqueue = QUEUE_WAIT_FREE,
                .dequeue = QUEUE_WAIT_FREE,

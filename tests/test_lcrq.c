@@ -6,8 +6,36 @@
 #define RINGS_TAKE "lcrq_now"
 #include "tests/rings_steps.h"
 
+// The enqueuer of index 5, which had looked at its cell before the dequeuer of 5 set out, swaps its item in between that
+// one's two looks.
+static void enqueuer_of_5_swaps(void)
+{
+    struct ring *ring = atomic_load(&queue.head);
+    assert_true(word_pair_swap(ring_cell(&queue, ring, 5), 0, RINGS_UNSAFE | 1, 105, 5));
+}
+
+static void test_two_words_that_were_not_there_at_once_are_not_believed(void **state)
+{
+    (void)state;
+    put(0, 101);
+    put(0, 102);
+    interrupt(RINGS_PUT, take_slowly);
+    put(1, 104); // index 3 came to nothing, and left its cell unsafe, of turn 1
+    all_has_happened();
+    get(0, 104);
+    struct ring *ring = atomic_load(&queue.head);
+    assert_int_equal(atomic_fetch_add(&ring->tail, 1), 5);
+    interrupt("lcrq_item", enqueuer_of_5_swaps);
+    get(1, 105);
+    all_has_happened();
+    get_nothing(0);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {RINGS_STEPS};
+    const struct CMUnitTest tests[] = {
+        RINGS_STEPS,
+        cmocka_unit_test_setup_teardown(test_two_words_that_were_not_there_at_once_are_not_believed, set_up, tear_down),
+    };
     return cmocka_run_group_tests_name("lcrq", tests, NULL, NULL);
 }

@@ -33,6 +33,10 @@ static int describe_queue(const struct queue_entry *entry, struct fault *fault)
     if (queue_choice_plain(&choice, entry, fault) != 0)
         return -EINVAL;
     print_head("a queue", entry->name, entry->ops->summary, entry->ops->source);
+    if (entry->package)
+        printf("  from %s %s\n", entry->package, entry->version);
+    if (entry->broken)
+        printf("  BROKEN: %s\n", entry->broken);
     if (entry->alias_of)
         printf("\nalias\n  of %s, with %s\n", entry->alias_of, entry->presets);
     struct trait_text traits[TRAITS_MOST + 1];

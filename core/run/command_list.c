@@ -37,6 +37,8 @@ static const char *verdict(const struct queue_entry *entry)
         return "not built";
     if (entry->broken)
         return "BROKEN";
+    if (plugin_is_from_file(entry))
+        return "not checked";
     return entry->ops->traits.baseline ? "baseline" : "ok";
 }
 

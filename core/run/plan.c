@@ -108,7 +108,18 @@ static int check_pool_traits(const struct run_plan *plan, struct fault *fault)
     const struct pool_traits *traits = &plan->pool_traits;
     const struct workload_demand *demand = &plan->demand;
     if (demand->needs_keys && !traits->keys)
-        return fault_set(fault, -EINVAL, "workload %s is asked for keys, which pool %s does not have", workload, pool);
+        return fault_set(fault, -EINVAL, "workload %s is asked for keys, which pool %s, so configured, does not have",
+                         workload, pool);
+    if (demand->needs_keys && traits->takes_queues) {
+        const struct queue_choice *const queues[] = {&plan->options->job_queue, &plan->options->ready_queue};
+        for (unsigned i = 0; i < 2; i++)
+            if (queues[i]->entry && queues[i]->traits.order == QUEUE_ORDER_RELAXED)
+                return fault_set(
+                    fault, -EINVAL,
+                    "workload %s is asked for keys, and the queue %s may let jobs of one key overtake each "
+                    "other (trait order)",
+                    workload, queues[i]->entry->name);
+    }
     if (demand->needs_submitter && !traits->completes_on_submitter)
         return fault_set(fault, -EINVAL,
                          "workload %s needs jobs to complete where they were submitted, which pool %s does not promise",

@@ -9,6 +9,7 @@
 
 #include "core/machine/memory.h"
 #include "core/run/params.h"
+#include "core/run/plugin.h"
 #include "readyq_build.h"
 
 _Static_assert(PLAN_TEXTS <= sizeof((struct run_plan *)0)->texts / sizeof(char *), "a plan has room for its texts");
@@ -95,8 +96,11 @@ static char *text_by(const struct run_plan *plan, void (*write)(const struct run
 
 static void print_choice(FILE *out, const char *what, const struct queue_choice *choice)
 {
-    if (choice->entry)
-        fprintf(out, "%s=%s\n%s_params=%s\n", what, choice->entry->name, what, choice->params);
+    const struct queue_entry *entry = choice->entry;
+    if (entry)
+        fprintf(out, "%s=%s\n%s_params=%s\n", what, entry->name, what, choice->params);
+    if (entry && plugin_is_from_file(entry)) // two files may have one name
+        fprintf(out, "%s_file=%s\n", what, entry->version);
 }
 
 static void write_origin(const struct queue_choice *choice, FILE *out)

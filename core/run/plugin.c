@@ -17,10 +17,16 @@ struct plugin {
 };
 
 static struct plugin *loaded;
+static const char from_file[] = "file";
 
 bool plugin_is_path(const char *name)
 {
     return strchr(name, '/') != NULL;
+}
+
+bool plugin_is_from_file(const struct queue_entry *entry)
+{
+    return entry->package == from_file;
 }
 
 static void plugin_delete(struct plugin *plugin)
@@ -89,7 +95,7 @@ static struct plugin *plugin_new(const char *path, const struct queue_ops *ops)
         return NULL;
     }
     plugin->entry = (struct queue_entry){
-        .name = plugin->name, .presets = "", .package = "file", .version = plugin->version, .ops = ops};
+        .name = plugin->name, .presets = "", .package = from_file, .version = plugin->version, .ops = ops};
     return plugin;
 }
 
@@ -98,6 +104,12 @@ const struct queue_entry *plugin_queue(const char *path, struct fault *fault)
     for (struct plugin *plugin = loaded; plugin; plugin = plugin->next)
         if (strcmp(plugin->path, path) == 0)
             return &plugin->entry;
+    for (const struct queue_entry *entry = queue_list; entry->name; entry++) {
+        if (strcmp(entry->name, strrchr(path, '/') + 1) == 0) {
+            fault_set(fault, -EINVAL, "'%.200s' is called as a queue that is listed; give the file another name", path);
+            return NULL;
+        }
+    }
     const struct queue_ops *ops = load(path, fault);
     if (!ops)
         return NULL;

@@ -17,6 +17,9 @@
 // Whether a queue's name is a path: it has a slash in it.
 bool plugin_is_path(const char *name);
 
+// Whether a queue came from a shared object.
+bool plugin_is_from_file(const struct queue_entry *entry);
+
 // The queue in the object at `path`, loaded and held against the contract; the same entry each time. It stays loaded
 // as long as the process lives, for a thread may end in its code. NULL and a sentence. One thread at a time.
 const struct queue_entry *plugin_queue(const char *path, struct fault *fault);

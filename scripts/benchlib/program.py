@@ -50,7 +50,7 @@ class Program:
         One that is not built promises nothing.
         """
         listed = self._told("list", "--json", "queues", *objects)["queues"]
-        return {queue["name"]: queue["traits"] for queue in listed if "traits" in queue}
+        return {queue["name"]: queue["traits"] | {"broken": queue.get("broken")} for queue in listed if "traits" in queue}
 
     def first(self, plugin: str) -> str:
         """The name of the first plug-in of a kind, as an example; `plugin` is the setting that names one."""

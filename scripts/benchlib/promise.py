@@ -13,6 +13,7 @@ LINE, PROMISE, KIND, BASELINE = "line", "promise", "promise_kind", "baseline"
 # As many as can be told apart in one set of axes. With fewer, unlike promises stand together and the legend says which.
 LINES_TOGETHER = 8
 UNKNOWN = "promises not known"
+BROKEN = "known to break its promises"
 ORDER_WORDS = {"fifo": "FIFO", "per-producer": "FIFO per producer"}
 Traits = Mapping[str, Mapping[str, Any]]
 
@@ -23,6 +24,8 @@ def in_full(names: Sequence[str], traits: Traits) -> str:
 
 
 def _of(traits: Mapping[str, Any]) -> str:
+    if traits.get("broken"):
+        return BROKEN
     into, out = traits["enqueue"], traits["dequeue"]
     bounded = ["bounded"] if traits["capacity"] else []
     return ", ".join([_order(traits), *bounded, into if into == out else f"{into} in, {out} out"])
@@ -38,9 +41,13 @@ def kind(names: Sequence[str], traits: Traits) -> str:
 
 
 def _kind(traits: Mapping[str, Any]) -> str:
+    if traits.get("broken"):
+        return BROKEN
+    inexact = [f"{word} not exact" for word, exact in (("EMPTY", "empty_exact"), ("FULL", "full_exact"))
+               if not traits.get(exact, True) and (word == "EMPTY" or traits["capacity"])]
     blocking = "blocking" in (traits["enqueue"], traits["dequeue"])
     return ", ".join([_order(traits), "bounded" if traits["capacity"] else "unbounded",
-                      "blocking" if blocking else "lock-free or wait-free"])
+                      "blocking" if blocking else "lock-free or wait-free", *inexact])
 
 
 def separate(runs: pandas.DataFrame, looks: Mapping[str, Look]) -> Iterator[tuple[str, pandas.DataFrame, dict[str, Look]]]:

@@ -15,7 +15,7 @@ from benchlib.errors import EXIT_FAILED, EXIT_OK, Refused, os_reason
 from benchlib.interrupt import Interrupt
 from benchlib.torture import Case
 
-RUNS = 60
+RUNS = 90
 TIMEOUT_S = 120.0
 SETTINGS = ("--check", "full", "--check-memory", "256", "--warmup", "5ms", "--duration", "40ms", "--stuck", "20s")
 WORDS_KEPT = 25  # last lines of what a failed run said
