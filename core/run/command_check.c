@@ -207,7 +207,7 @@ int command_check(struct command_call *call, struct fault *fault)
         "Holds queues against the contract and against what they promise: each check in a process of its own, a line "
         "each.\vThe checks, by their kinds, which are the columns of a table:\n%s\n"
         "Exit code: 0 all conform, 1 a check failed, 2 wrong usage or the machine gave too little.\n\n"
-        "Examples:\n  readyq check %s\n  readyq check --all --table",
+        "Examples:\n  readyq check %s\n  readyq check list:capacity=8 --only capacity --json",
         write_kinds(kinds, sizeof kinds), queue_list[0].name);
     const struct argp argp = {
         .options = options, .parser = take_word, .args_doc = "QUEUE[:PARAMETERS]...", .doc = help};

@@ -125,8 +125,8 @@ def _unit(mutant: Mutant) -> list[Step]:
 
 # The checks of the suite, a step each: the first that fails is enough, and a queue that hangs does so in most.
 CHECKS = (
-    *("model", "loops", "capacity", "length", "prepared", "no_memory", "reuse", "garbage", "notify"),
-    *("churn", "crowds", "delivery", "history", "sleep", "stalls"),
+    *("model", "loops", "capacity", "length", "batches", "prepared", "no_memory", "reuse", "garbage", "notify"),
+    *("churn", "crowds", "delivery", "history", "nonempty", "sleep", "stalls"),
 )
 
 
