@@ -22,6 +22,10 @@
 // holder takes records off the list that it found idle for long. Then it lists it again, at the front. Behind the front
 // the list is the holder's alone, so only in front, where others may be adding, does taking a record off need
 // compare-and-swap. All that happens to items happens under the lock, so that sleepers need nothing more.
+//
+// Beside libcds's FCQueue, whose waiting threads sleep for milliseconds, ours has a quarter of the throughput with two
+// threads at both ends: there one works alone for long turns, here the lock and its line change hands at every
+// operation. What that buys is that nobody waits for longer than a combiner's turn.
 #include <errno.h>
 
 #include "core/queue.h"

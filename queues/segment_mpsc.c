@@ -44,7 +44,9 @@
 // producers, and a look at tail.word is worse. So a consumer that has just caught up lingers for a moment before it
 // looks again; one that goes on finding nothing does not. A line is cleared for its next use when the consumer has read
 // all of it, and asked for by a producer two lines before its turn. Both help most with
-// few producers. Spreading neighbouring places over lines, as rings do against false sharing, made it slower.
+// few producers. With more threads than processors it is no faster than its scheduler lets it be: a producer that
+// lost its processor between its two steps stops the consumer, as it does in every queue that links or writes after
+// it reserves. Spreading neighbouring places over lines, as rings do against false sharing, made it slower.
 #include <errno.h>
 
 #include "core/queue.h"
@@ -360,7 +362,8 @@ static void segment_fini(void *queue)
 }
 
 static const struct param segment_params[] = {
-    PARAM_U64(struct segment_config, segment, "1024", 2, 32768, "items", "slots of a segment, rounded up to a power of two"),
+    PARAM_U64(struct segment_config, segment, "1024", 2, 32768, "items",
+              "slots of a segment, rounded up to a power of two"),
     PARAM_U64(struct segment_config, linger, "64", 0, 1000000, "pauses",
               "how long a consumer that has just caught up leaves the producers alone"),
     PARAM_END,

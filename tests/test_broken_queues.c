@@ -78,6 +78,7 @@ static const struct rejection rejections[] = {
     {"broken_reorders", "history", "was overtaken"},
     {"broken_overfills", "history", "items were inside at once"},
     {"broken_hides", "history", "was told EMPTY at"},
+    {"broken_hides", "nonempty", "never was empty"},
 };
 
 #define REJECTIONS (sizeof rejections / sizeof rejections[0])
