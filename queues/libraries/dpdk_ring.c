@@ -126,7 +126,7 @@ static const char *const dpdk_syncs[] = {"mt", "rts", "hts", "st", NULL};
 static const struct param dpdk_params[] = {
     PARAM_CHOICE(struct dpdk_config, sync, "mt", dpdk_syncs,
                  "how threads of one side get past each other; st: one producer and one consumer"),
-    PARAM_U64(struct dpdk_config, capacity, "1023", 1, 1u << 30, "items", "items that fit"),
+    PARAM_U64(struct dpdk_config, capacity, "1023", 1, (1u << 30) - 1, "items", "items that fit"),
     PARAM_END,
 };
 
