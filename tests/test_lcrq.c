@@ -6,8 +6,8 @@
 #define RINGS_TAKE "lcrq_now"
 #include "tests/rings_steps.h"
 
-// The enqueuer of index 5, which had looked at its cell before the dequeuer of 5 set out, swaps its item in between that
-// one's two looks.
+// The enqueuer of index 5, which had looked at its cell before the dequeuer of 5 set out, swaps its item in between
+// that one's two looks.
 static void enqueuer_of_5_swaps(void)
 {
     struct ring *ring = atomic_load(&queue.head);
