@@ -6,7 +6,7 @@ function(readyq_build_facts target)
     set(header ${CMAKE_BINARY_DIR}/generated/readyq_build.h)
     add_custom_target(readyq_build_header
         COMMAND ${CMAKE_COMMAND} -DSOURCE=${CMAKE_SOURCE_DIR} -DHEADER=${header} -DTYPE=${CMAKE_BUILD_TYPE}
-                -DSANITIZE=${READYQ_SANITIZE} "-DOBSERVED=${READYQ_OBSERVED}"
+                -DSANITIZE=${READYQ_SANITIZE} -DINJECT=${READYQ_INJECT} "-DOBSERVED=${READYQ_OBSERVED}"
                 "-DCOMPILER=${CMAKE_C_COMPILER_ID} ${CMAKE_C_COMPILER_VERSION}"
                 -P ${CMAKE_SOURCE_DIR}/cmake/BuildHeader.cmake
         BYPRODUCTS ${header} VERBATIM COMMENT "")

@@ -4,6 +4,7 @@
 #   KIND(name, file)                    always built
 #   KIND_IF("package", name, file)      built when the library of that Debian package is found
 #   QUEUE_ALIAS(name, queue, "params")  a listed queue under another name, with presets
+#   POOL_ALIAS(name, erts, "params", "job queue", "ready queue")  our pool under another name, with presets
 #   QUEUE_BROKEN(name, "text")          a library's queue above breaks a promise: which one, and how to see it
 #
 # A file may stand in a folder of its own (libraries/x.c); one that ends with .cpp is built when there is a C++ compiler
@@ -25,6 +26,7 @@ set(READYQ_PACKAGES
     "libtbb-dev|pkg|tbb"
     "libxenium-dev|header|xenium/michael_scott_queue.hpp"
     "libcds-dev|header|cds/init.h|cds"
+    "erlang-dev|header|erl_driver.h"
     "libatomic-queue-dev|header|atomic_queue/atomic_queue.h")
 
 # ThreadSanitizer sees neither the assembly of libraries nor what is inside of them, and would report races that are
@@ -33,16 +35,24 @@ set(by_default ON)
 if(READYQ_SANITIZE MATCHES "thread")
     set(by_default OFF)
 endif()
-option(READYQ_LIBRARIES "Build the queues of libraries that are installed" ${by_default})
+option(READYQ_LIBRARIES "Build the queues and pools of libraries that are installed" ${by_default})
 if(NOT READYQ_LIBRARIES)
-    message(STATUS "queues: those of libraries are not built (READYQ_LIBRARIES is OFF, as it is by default under "
-                   "ThreadSanitizer)")
+    message(STATUS "queues and pools: those of libraries are not built (READYQ_LIBRARIES is OFF, as it is by default "
+                   "under ThreadSanitizer)")
 endif()
+
+# Packages of which that does not hold: they synchronise by pthread alone, which ThreadSanitizer sees.
+set(READYQ_ALWAYS libuv1-dev)
+
+# Packages of which nothing is built with sanitizers: these have to be there from the start of a program, and what is
+# built for Erlang's emulator is loaded into one that is as it is.
+set(READYQ_NEVER_SANITIZED erlang-dev)
 
 # C++ is there for libraries only. The compiler is the one that comes with the C compiler, gcc-12 and g++-12, since the
 # two share sanitizers. (A language can't be enabled inside of a function.)
-file(STRINGS ${CMAKE_SOURCE_DIR}/queues/list.def with_cxx REGEX "^ *QUEUE(_IF)?\\(.*\\.cpp\\)")
-if(READYQ_LIBRARIES AND with_cxx)
+file(STRINGS ${CMAKE_SOURCE_DIR}/queues/list.def queues_cxx REGEX "^ *QUEUE(_IF)?\\(.*\\.cpp\\)")
+file(STRINGS ${CMAKE_SOURCE_DIR}/peers/list.def peers_cxx REGEX "^ *POOL(_IF)?\\(.*\\.cpp\\)")
+if(READYQ_LIBRARIES AND (queues_cxx OR peers_cxx))
     if(NOT CMAKE_CXX_COMPILER AND NOT DEFINED ENV{CXX})
         get_filename_component(folder ${CMAKE_C_COMPILER} DIRECTORY)
         get_filename_component(cxx ${CMAKE_C_COMPILER} NAME)
@@ -61,9 +71,10 @@ if(READYQ_LIBRARIES AND with_cxx)
         enable_language(CXX)
     endif()
     if(NOT CMAKE_CXX_COMPILER)
-        message(STATUS "queues: those in C++ are not built, as there is no C++ compiler beside ${CMAKE_C_COMPILER}")
+        message(STATUS "queues and pools: those in C++ are not built, as there is no C++ compiler beside "
+                       "${CMAKE_C_COMPILER}")
     elseif(NOT CMAKE_CXX_COMPILER_ID STREQUAL CMAKE_C_COMPILER_ID)
-        message(STATUS "queues: those in C++ are not built, as the compilers differ: "
+        message(STATUS "queues and pools: those in C++ are not built, as the compilers differ: "
                        "${CMAKE_C_COMPILER_ID} for C, ${CMAKE_CXX_COMPILER_ID} for C++")
     else()
         set(READYQ_CXX ON)
@@ -196,6 +207,13 @@ function(readyq_plugins kind folder)
                 message(FATAL_ERROR "${list}:${number}: alias '${name}' is for '${target}', which is of a library and may "
                                     "not be built.")
             endif()
+        elseif(kind STREQUAL "POOL" AND line MATCHES
+               "^POOL_ALIAS\\((${identifier}), *(${identifier}), *\"([^\"]+)\", *\"([^\"]+)\", *\"([^\"]+)\"\\)$")
+            set(name ${CMAKE_MATCH_1})
+            set(target ${CMAKE_MATCH_2})
+            if(NOT target STREQUAL "erts")
+                message(FATAL_ERROR "${list}:${number}: alias '${name}' is for '${target}', and not for erts, our own.")
+            endif()
         elseif(kind STREQUAL "QUEUE" AND line MATCHES "^QUEUE_BROKEN\\((${identifier}), *\"([^\"\\]+)\"\\)$")
             set(name ${CMAKE_MATCH_1})
             set(why "${CMAKE_MATCH_2}")
@@ -211,7 +229,8 @@ function(readyq_plugins kind folder)
         else()
             message(FATAL_ERROR "${list}:${number}: cannot read '${line}'; a line is ${kind}(name, file.c), "
                                 "${kind}_IF(\"package\", name, file.c) or, for queues, "
-                                "QUEUE_ALIAS(name, queue, \"params\") or QUEUE_BROKEN(name, \"text\").")
+                                "QUEUE_ALIAS(name, queue, \"params\") or QUEUE_BROKEN(name, \"text\"), or, for pools, "
+                                "POOL_ALIAS(name, erts, \"params\", \"queue\", \"queue\").")
         endif()
         if(name IN_LIST names)
             message(FATAL_ERROR "${list}:${number}: the name '${name}' is given twice.")
@@ -221,7 +240,7 @@ function(readyq_plugins kind folder)
             message(FATAL_ERROR "${list}:${number}: '${name}' names ${folder}/${file}, which does not exist.")
         endif()
         if(file MATCHES "\\.cpp$" AND NOT package)
-            message(FATAL_ERROR "${list}:${number}: '${name}' is in C++, which only the queues of libraries may be.")
+            message(FATAL_ERROR "${list}:${number}: '${name}' is in C++, which only what comes from a library may be.")
         endif()
         if(package)
             list(APPEND foreign ${name})
@@ -238,8 +257,9 @@ function(readyq_plugins kind folder)
             else()
                 set(VERSION NULL)
             endif()
-            if(NOT FOUND OR (kind STREQUAL "QUEUE" AND NOT READYQ_LIBRARIES)
-               OR (file MATCHES "\\.cpp$" AND NOT READYQ_CXX))
+            if(NOT FOUND OR (NOT READYQ_LIBRARIES AND NOT package IN_LIST READYQ_ALWAYS)
+               OR (file MATCHES "\\.cpp$" AND NOT READYQ_CXX)
+               OR (package IN_LIST READYQ_NEVER_SANITIZED AND READYQ_SANITIZE))
                 set(file "")
             endif()
             readyq_have(VERSION_${name} "${VERSION}")

@@ -48,6 +48,11 @@ struct param {
     {                                                                                      \
 #member, PARAM_TYPE_TEXT, offsetof(type_, member), initial_, 0, 0, NULL, "", help_ \
     }
+// A line that lies deeper in the configuration: all members of struct param, in order.
+#define PARAM_ROW(...) \
+    {                  \
+        __VA_ARGS__    \
+    }
 #define PARAM_END                                             \
     {                                                         \
         NULL, PARAM_TYPE_U64, 0, NULL, 0, 0, NULL, NULL, NULL \

@@ -17,7 +17,7 @@
 extern "C" {
 #endif
 
-#define POOL_ABI_VERSION 3u
+#define POOL_ABI_VERSION 4u
 
 struct pool; // each pool's own
 struct queue_choice;
@@ -26,6 +26,7 @@ struct topology;
 // What a pool promises. A workload that needs more is refused.
 struct pool_traits {
     bool keys;                   // jobs of one key are invoked in the order submitted
+    bool fifo;                   // with one worker, jobs are invoked in the order in which one thread submitted them
     bool completes_on_submitter; // `ready` runs on the scheduler that submitted
     bool takes_queues;           // its job and ready queues are plug-ins
     bool synchronous;            // may have no workers: submit then runs the job to its end and answers 0
@@ -57,6 +58,8 @@ struct pool_statistics {
     uint64_t refused;   // submit answered -EAGAIN
     uint64_t wakes;     // sleeping threads woken through the kernel
     uint64_t parks;     // times that a thread went to sleep in the kernel
+    uint64_t batches;   // times that a scheduler found jobs that had come home, and completed one or more of them
+    uint64_t retries;   // attempts of its queues that failed and were repeated: compare-and-swaps, locks
 };
 
 // What waits in a pool at one moment, roughly; UINT64_MAX where that is not known.
@@ -92,6 +95,16 @@ struct pool_ops {
     // Optional. Refuses what start would refuse of such a setup: 0, or -EINVAL or -ENOTSUP and a sentence. Pure, so
     // that a plan can be checked before anything is measured. The places in `setup` need not be filled.
     int (*check)(const struct pool_setup *setup, const void *config, struct fault *fault);
+
+    // Optional. Of a pool that lives in another program: puts that program in the place of this process, to run the
+    // same command line with the pool inside it. Called when the plan has been checked and before anything is
+    // measured; inside, it answers 0. Otherwise it returns only where it failed: a negative errno and a sentence.
+    int (*enter)(const struct pool_setup *setup, const void *config, char *const *program_argv, struct fault *fault);
+
+    // Optional. Of a pool whose schedulers are threads of its own: has scheduler `thread` of the pool call
+    // life(argument), from attach to detach, and returns when that has returned. By the thread that the run made for
+    // it.
+    void (*host)(struct pool *pool, unsigned thread, void (*life)(void *argument), void *argument);
 
     // Required. Starts the workers and waits until they are ready. By main. `config` is valid during the call
     // only. 0 and *pool, or a negative errno and a sentence, with nothing left behind.
@@ -148,6 +161,11 @@ struct pool_entry {
     const char *name;
     const char *package;        // Debian package that it needs, or NULL
     const struct pool_ops *ops; // NULL: not built, for want of `package`
+    const char *version;        // of `package`, where it is installed; NULL otherwise
+    const char *alias_of;       // the pool that this is another name of; NULL: none
+    const char *presets;        // params set before the user's; NULL: none
+    const char *job_queue;      // the queue that it takes where none is named, with its params; NULL: the first listed
+    const char *ready_queue;    // likewise
 };
 
 // Every listed pool; ends with an entry whose name is NULL.

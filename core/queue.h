@@ -19,7 +19,7 @@
 extern "C" {
 #endif
 
-#define QUEUE_ABI_VERSION 2u
+#define QUEUE_ABI_VERSION 3u
 
 // What an operation returns. A failure is a negative errno (-ENOMEM is the only one), nothing having changed.
 enum queue_result {
@@ -150,7 +150,7 @@ struct queue_ops {
     // enqueues, and leaves if it reads (seq_cst) that flag still set. So what publishes an item, and the look for
     // one in dequeue and inspect, must be seq_cst too, or under one lock: release and acquire lose wakes. The same
     // goes, in a bounded queue, for what frees a place, and the look for one in enqueue. Where env->notify is NULL
-    // nobody sleeps, and release and acquire are enough (core/sync/sleepers.h); EMPTY and FULL may then be as old as
+    // nobody sleeps, and release and acquire are enough (core/sync/sleep_fence.h); EMPTY and FULL may then be as old as
     // what a processor has stored and not yet shown. QUEUE_FULL, QUEUE_RETRY or -ENOMEM: the item was not taken.
     int (*enqueue)(void *queue, void *handle, uintptr_t item);
 

@@ -109,6 +109,13 @@ enum queue_clean_state queue_inspect(struct queue_client *client, bool ensure_em
     return result == QUEUE_EMPTY ? QUEUE_CLEAN : QUEUE_DIRTY;
 }
 
+void queue_statistics(struct queue *queue, struct queue_statistics *statistics)
+{
+    *statistics = (struct queue_statistics){QUEUE_UNCOUNTED, QUEUE_UNCOUNTED, QUEUE_UNCOUNTED};
+    if (queue->ops->statistics)
+        queue->ops->statistics(queue->memory, statistics);
+}
+
 uint64_t queue_length(struct queue *queue)
 {
     return queue->ops->length ? queue->ops->length(queue->memory) : QUEUE_UNCOUNTED;

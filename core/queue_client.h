@@ -5,6 +5,7 @@
 #define READYQ_QUEUE_CLIENT_H
 
 #include "core/fault.h"
+#include "core/inject.h"
 #include "core/queue.h"
 #include "core/queue_loops.h"
 
@@ -62,7 +63,9 @@ void queue_client_detach(struct queue_client *client, struct queue *queue);
 // The operations of struct queue_ops, falling back where the queue has none. Same results, same rules.
 static inline int queue_enqueue(struct queue_client *client, uintptr_t item)
 {
-    return client->ops->enqueue(client->queue, client->handle, item);
+    const int result = client->ops->enqueue(client->queue, client->handle, item);
+    inject_enqueued(result == QUEUE_OK);
+    return result;
 }
 
 static inline int queue_dequeue(struct queue_client *client, uintptr_t *item)
@@ -72,7 +75,9 @@ static inline int queue_dequeue(struct queue_client *client, uintptr_t *item)
         client->kept = 0;
         return QUEUE_OK;
     }
-    return client->ops->dequeue(client->queue, client->handle, item);
+    const int result = client->ops->dequeue(client->queue, client->handle, item);
+    inject_dequeued(result == QUEUE_OK);
+    return result;
 }
 
 // `*element` is NULL where prepare is emulated; enqueue_prepared and discard accept that.
@@ -86,7 +91,40 @@ static inline int queue_enqueue_prepared(struct queue_client *client, void *elem
 {
     if (!element)
         return queue_enqueue(client, item);
-    return client->ops->enqueue_prepared(client->queue, client->handle, element, item);
+    const int result = client->ops->enqueue_prepared(client->queue, client->handle, element, item);
+    inject_enqueued(result == QUEUE_OK);
+    return result;
+}
+
+// Up to `count` items in order; at fewer, *result says why as queue_enqueue and queue_dequeue would. Emulated they are
+// single operations, one after the other.
+static inline unsigned queue_enqueue_batch(struct queue_client *client, const uintptr_t *items, unsigned count,
+                                           int *result)
+{
+    unsigned done = 0;
+    *result = QUEUE_OK;
+    if (client->ops->enqueue_batch) {
+        done = client->ops->enqueue_batch(client->queue, client->handle, items, count, result);
+        inject_enqueued(done);
+        return done;
+    }
+    while (done < count && (*result = queue_enqueue(client, items[done])) == QUEUE_OK)
+        done++;
+    return done;
+}
+
+static inline unsigned queue_dequeue_batch(struct queue_client *client, uintptr_t *items, unsigned count, int *result)
+{
+    unsigned done = 0;
+    *result = QUEUE_OK;
+    if (client->ops->dequeue_batch && !client->kept) {
+        done = client->ops->dequeue_batch(client->queue, client->handle, items, count, result);
+        inject_dequeued(done);
+        return done;
+    }
+    while (done < count && (*result = queue_dequeue(client, &items[done])) == QUEUE_OK)
+        done++;
+    return done;
 }
 
 static inline void queue_discard(struct queue *queue, void *element)
@@ -113,6 +151,9 @@ static inline void queue_notify(const struct queue *queue)
     if (!queue->choice->traits.notifies && queue->env.notify)
         queue->env.notify(queue->env.notify_argument);
 }
+
+// What it counts; the rest is QUEUE_UNCOUNTED. By the consumer, or anyone when no thread is inside.
+void queue_statistics(struct queue *queue, struct queue_statistics *statistics);
 
 // Number of items as the queue tells it, or QUEUE_UNCOUNTED.
 uint64_t queue_length(struct queue *queue);

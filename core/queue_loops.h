@@ -12,6 +12,7 @@
 #ifndef READYQ_QUEUE_LOOPS_H
 #define READYQ_QUEUE_LOOPS_H
 
+#include "core/inject.h"
 #include "core/queue.h"
 
 // An item names its producer and its place in that producer's sequence, so that a run can be checked by
@@ -46,7 +47,21 @@ struct queue_loop {
     const struct item_memory *memory; // that items stand for, by producer; NULL: items are plain values
     uint64_t read;                    // of that memory, summed up
     uintptr_t sampled;                // consume stops after an item with ITEM_SAMPLED and leaves it here; otherwise 0
+    bool watch;                       // look at whose the items are that come out, one after the other
+    unsigned quanta;                  // of workload_items_watch
+    uintptr_t last;                   // producer number + 1 of the item before, while watching; 0: there is none
+    uint64_t observed;                // items that came after another one while watching, and
+    uint64_t handovers;               // how many of them were of another producer than that one
 };
+
+// Sees whose item came out.
+static inline void queue_loop_look(struct queue_loop *loop, uintptr_t item)
+{
+    const uintptr_t producer = item >> ITEM_PRODUCER_SHIFT;
+    loop->observed += loop->last != 0;
+    loop->handovers += loop->last != 0 && loop->last != producer;
+    loop->last = producer;
+}
 
 struct queue_loops {
     // Enqueues up to `most` items; stops early when one is not taken. Returns the number taken and leaves the
@@ -69,23 +84,30 @@ struct queue_loops {
 
 static unsigned QUEUE_LOOPS_FUNCTION(_produce)(struct queue_loop *loop, unsigned most, int *result)
 {
+    const struct item_memory *const memory = loop->memory;
     unsigned done = 0;
     *result = QUEUE_OK;
     for (; done < most; done++) {
-        if (loop->memory)
-            item_memory_write(&loop->memory[loop->producer], loop->sequence & ITEM_SEQUENCE_MASK);
+        if (memory)
+            item_memory_write(&memory[loop->producer], loop->sequence & ITEM_SEQUENCE_MASK);
         *result = QUEUE_LOOPS_ENQUEUE(loop->queue, loop->handle, item_make(loop->producer, loop->sequence));
         if (*result != QUEUE_OK) {
             loop->failed++;
             break;
         }
+        inject_enqueued(1);
         loop->sequence++;
     }
     return done;
 }
 
-static unsigned QUEUE_LOOPS_FUNCTION(_consume)(struct queue_loop *loop, unsigned most, int *result)
+// Loops that watch are copies of their own, so that the others pay nothing for it.
+#define QUEUE_LOOPS_INLINE static inline __attribute__((always_inline))
+
+QUEUE_LOOPS_INLINE unsigned QUEUE_LOOPS_FUNCTION(_consume_by)(struct queue_loop *loop, unsigned most, int *result,
+                                                              const bool watch)
 {
+    const struct item_memory *const memory = loop->memory;
     unsigned done = 0;
     *result = QUEUE_OK;
     loop->sampled = 0;
@@ -97,10 +119,13 @@ static unsigned QUEUE_LOOPS_FUNCTION(_consume)(struct queue_loop *loop, unsigned
             break;
         }
         done++;
+        inject_dequeued(1);
         item_log_add(loop->log, item);
+        if (watch)
+            queue_loop_look(loop, item);
         const uintptr_t producer = (item >> ITEM_PRODUCER_SHIFT) - 1;
-        if (loop->memory && producer < loop->log->producers)
-            loop->read += item_memory_read(&loop->memory[producer], item & ITEM_SEQUENCE_MASK);
+        if (memory && producer < loop->log->producers)
+            loop->read += item_memory_read(&memory[producer], item & ITEM_SEQUENCE_MASK);
         if (__builtin_expect(item & ITEM_SAMPLED, 0)) {
             loop->sampled = item;
             break;
@@ -109,7 +134,14 @@ static unsigned QUEUE_LOOPS_FUNCTION(_consume)(struct queue_loop *loop, unsigned
     return done;
 }
 
-static unsigned QUEUE_LOOPS_FUNCTION(_pairs)(struct queue_loop *loop, unsigned most, int *result)
+static unsigned QUEUE_LOOPS_FUNCTION(_consume)(struct queue_loop *loop, unsigned most, int *result)
+{
+    return loop->watch ? QUEUE_LOOPS_FUNCTION(_consume_by)(loop, most, result, true)
+                       : QUEUE_LOOPS_FUNCTION(_consume_by)(loop, most, result, false);
+}
+
+QUEUE_LOOPS_INLINE unsigned QUEUE_LOOPS_FUNCTION(_pairs_by)(struct queue_loop *loop, unsigned most, int *result,
+                                                            const bool watch)
 {
     unsigned done = 0;
     *result = QUEUE_OK;
@@ -117,6 +149,7 @@ static unsigned QUEUE_LOOPS_FUNCTION(_pairs)(struct queue_loop *loop, unsigned m
         uintptr_t item;
         *result = QUEUE_LOOPS_ENQUEUE(loop->queue, loop->handle, item_make(loop->producer, loop->sequence));
         if (*result == QUEUE_OK) {
+            inject_enqueued(1);
             loop->sequence++;
             *result = QUEUE_LOOPS_DEQUEUE(loop->queue, loop->dequeue_handle, &item);
         }
@@ -124,9 +157,18 @@ static unsigned QUEUE_LOOPS_FUNCTION(_pairs)(struct queue_loop *loop, unsigned m
             loop->failed++;
             break;
         }
+        inject_dequeued(1);
         item_log_add(loop->log, item);
+        if (watch)
+            queue_loop_look(loop, item);
     }
     return done;
+}
+
+static unsigned QUEUE_LOOPS_FUNCTION(_pairs)(struct queue_loop *loop, unsigned most, int *result)
+{
+    return loop->watch ? QUEUE_LOOPS_FUNCTION(_pairs_by)(loop, most, result, true)
+                       : QUEUE_LOOPS_FUNCTION(_pairs_by)(loop, most, result, false);
 }
 
 const struct queue_loops QUEUE_LOOPS_NAME = {
@@ -135,6 +177,7 @@ const struct queue_loops QUEUE_LOOPS_NAME = {
     .pairs = QUEUE_LOOPS_FUNCTION(_pairs),
 };
 
+#undef QUEUE_LOOPS_INLINE
 #undef QUEUE_LOOPS_FUNCTION
 #undef QUEUE_LOOPS_PASTE
 #undef QUEUE_LOOPS_PASTE_

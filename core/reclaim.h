@@ -3,8 +3,9 @@
 // algorithm can be measured under each:
 //
 //   hazard  a thread announces each node before it touches it, and a node is freed when nobody announces it. Bounded:
-// a thread that stands still holds back RECLAIM_HAZARDS nodes. So does one that is idle: it goes on announcing
-//           what it touched last, so that who finds the same node again (a long segment) has nothing to announce.
+//           a thread that stands still holds back RECLAIM_HAZARDS nodes. So does one that is idle: it goes on
+//           announcing what it touched last, so that who finds the same node again (a long segment) has nothing to
+//           announce.
 //   epoch   a thread announces that it is inside, and a node is freed when all who were inside when it was unlinked
 //           have left. Cheaper for long walks; one thread that stands still inside holds everything back.
 //   leak    nothing is freed before the queue is. What a published number without reclamation would have been.
@@ -29,8 +30,7 @@
 
 enum reclaim_kind { RECLAIM_HAZARD, RECLAIM_EPOCH, RECLAIM_LEAK };
 
-// Names in the order of enum reclaim_kind, NULL-terminated; fit for PARAM_CHOICE. What a trait says of each:
-// RECLAIM_TRAITS[kind].
+// In the order of enum reclaim_kind, NULL-terminated: names, fit for PARAM_CHOICE, and what the trait says of each.
 extern const char *const reclaim_names[];
 extern const char *const reclaim_traits[];
 

@@ -138,9 +138,10 @@ int registry_check_pools(const struct pool_entry *list, struct fault *fault)
         const int result = entry->ops ? registry_check_pool(entry->ops, fault) : 0;
         if (result != 0)
             return result;
-        if (entry->ops && strcmp(entry->ops->name, entry->name) != 0)
-            return fault_set(fault, -EINVAL, "pool %s: it is listed under this name, but its name member says %s",
-                             entry->name, entry->ops->name);
+        const char *real = entry->alias_of ? entry->alias_of : entry->name;
+        if (entry->ops && strcmp(entry->ops->name, real) != 0)
+            return fault_set(fault, -EINVAL, "pool %s: it is listed under this name, but its name member says %s", real,
+                             entry->ops->name);
     }
     return 0;
 }

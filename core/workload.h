@@ -24,10 +24,12 @@
 #include "core/sync/atomic.h"
 #include "core/sync/progress.h"
 #include "core/sync/thread.h"
+#include "core/workload_random.h"
+#include "core/workload_service.h"
 
-#define WORKLOAD_ABI_VERSION 2u
-#define WORKLOAD_ROLES_MAX 2
-#define WORKLOAD_STAGES_MAX 6
+#define WORKLOAD_ABI_VERSION 3u
+#define WORKLOAD_ROLES_MAX 4
+#define WORKLOAD_STAGES_MAX 8
 
 enum workload_subject { WORKLOAD_ON_QUEUE, WORKLOAD_ON_POOL };
 
@@ -56,6 +58,9 @@ struct workload_demand {
     unsigned needs_ports; // that may be open at any one time; 0: needs none
     bool needs_keys;      // jobs of one key keep their order
     bool needs_submitter; // `ready` runs on the scheduler that submitted, and nowhere else
+    // On a queue:
+    uint64_t prefill;      // items that are put in before anyone takes one
+    unsigned prefill_room; // places that must be left then in a bounded queue
 };
 
 struct workload_run;
@@ -72,6 +77,8 @@ struct workload_thread {
     bool recording;                             // latencies count now
     struct latency stages[WORKLOAD_STAGES_MAX]; // of this thread
     uint64_t failed;                            // failed operations so far, kept by the body
+    uint64_t observed;                          // operations of which the body saw which thread did them, and
+    uint64_t handovers;                         // how often that was another than of the one before; kept by the body
     void *local;                                // the workload's own
     struct run_thread *inner;                   // private
 };
@@ -103,6 +110,15 @@ struct workload_verdict {
     uint64_t reordered;  //
 };
 
+// What else the record of a run should say, where the workload knows it; absent values are NAN.
+struct workload_report {
+    double offered_ops_per_s; // of an open loop: the rate that was asked for, over the window
+    double work_share;        // of its threads' time in the window, that they had for other work than this one's
+    double stopped_enqueue_share, stopped_dequeue_share; // rates while a thread is stopped inside a call, by the usual
+    double bytes_per_s;                                  // of real work: bytes read, written or packed in the window
+    char note[160]; // one sentence that a reader of the result must know; empty: none
+};
+
 struct workload_ops {
     uint32_t abi_version;                    // WORKLOAD_ABI_VERSION
     const char *name;                        // as in workloads/list.def
@@ -127,6 +143,9 @@ struct workload_ops {
 
     // Required. By main, all threads joined and the pool stopped. Decides correctness from what the threads kept.
     void (*verify)(struct workload_run *run, struct workload_verdict *verdict);
+
+    // Optional. By main, after verify: fills what it knows of `report`, which comes with everything absent.
+    void (*report)(struct workload_run *run, struct workload_report *report);
 
     // Required. Frees run->state. Also after a setup that failed half-way, when state may be NULL.
     void (*teardown)(struct workload_run *run);
@@ -173,5 +192,9 @@ static inline void *workload_alloc(size_t size)
 // What workloads on a queue, and workloads on a pool, have in common.
 #include "core/workload_items.h"
 #include "core/workload_jobs.h"
+#include "core/workload_offer.h"
+#include "core/workload_stop.h"
+#include "core/workload_think.h"
+#include "core/workload_window.h"
 
 #endif

@@ -28,6 +28,7 @@ int workload_items_init(struct workload_items *items, const struct workload_run 
     }
     items->producers = producers;
     at_init(&items->producing, producers);
+    at_init(&items->filling, producers);
     if (result)
         workload_items_fini(items);
     return result;
@@ -40,6 +41,39 @@ void workload_items_fini(struct workload_items *items)
     free(items->made);
     free(items->taken);
     *items = (struct workload_items){0};
+}
+
+uint64_t workload_items_share(const struct workload_items *items, unsigned producer, uint64_t prefill)
+{
+    return prefill / items->producers + (producer < prefill % items->producers);
+}
+
+void workload_items_prefill(struct workload_items *items, struct workload_thread *self, struct queue_loop *loop,
+                            uint64_t prefill)
+{
+    uint64_t left = items->baseline ? 0 : workload_items_share(items, loop->producer, prefill);
+    unsigned idle = 0;
+    while (left > 0) {
+        int result;
+        const unsigned most = left < QUANTUM ? (unsigned)left : QUANTUM;
+        const unsigned done = self->run->loops->produce(loop, most, &result);
+        left -= done;
+        workload_quiescent(self);
+        if (done)
+            idle = 0;
+        else
+            thread_spin_round(idle++);
+    }
+    at_sub_rel(&items->filling, 1, AT(items_fill, items_filled));
+    workload_items_await_prefill(items, self);
+}
+
+void workload_items_await_prefill(struct workload_items *items, struct workload_thread *self)
+{
+    for (unsigned idle = 0; at_load_acq(&items->filling, AT(items_filled, items_fill)) > 0; idle++) {
+        workload_quiescent(self);
+        thread_spin_round(idle);
+    }
 }
 
 void workload_items_finish(struct workload_items *items, unsigned producer, uint64_t enqueued)

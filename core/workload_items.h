@@ -7,9 +7,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/fault.h"
 #include "core/item_log.h"
 #include "core/queue_loops.h"
 #include "core/sync/atomic.h"
+
+// A consumer looks at whose items it takes in one quantum of so many, so that the others pay nothing for it.
+#define ITEMS_WATCH_EVERY 16u
 
 struct workload_run;
 struct workload_thread;
@@ -31,6 +35,7 @@ struct workload_items {
     struct items_producer *made;
     struct items_consumer *taken;
     _Atomic uint32_t producing ALIGNED_LINE; // producers that may enqueue still
+    _Atomic uint32_t filling;                // producers that have not filled in their part yet
     _Atomic uint32_t emptied;                // a dequeue answered EMPTY after the last enqueue had returned
 };
 
@@ -39,6 +44,27 @@ int workload_items_init(struct workload_items *items, const struct workload_run 
                         unsigned consumers);
 // By teardown; also on zeroed memory.
 void workload_items_fini(struct workload_items *items);
+
+// How many of `prefill` items producer number `producer` fills in.
+uint64_t workload_items_share(const struct workload_items *items, unsigned producer, uint64_t prefill);
+
+// The queue is filled before anyone takes from it or puts more in, and before anything is measured: each thread that
+// produces enqueues its part of `prefill` items before its first tick, and all threads wait till all is there.
+void workload_items_prefill(struct workload_items *items, struct workload_thread *self, struct queue_loop *loop,
+                            uint64_t prefill);
+void workload_items_await_prefill(struct workload_items *items, struct workload_thread *self);
+
+// By a consumer before a quantum: turns the loop's watching on or off, as its turn is; with `always` it stays on, for
+// whom the time does not matter. Where there is one producer there is nothing to see.
+static inline void workload_items_watch(struct queue_loop *loop, bool always)
+{
+    const bool before = loop->watch;
+    if (loop->log->producers < 2)
+        return;
+    loop->watch = always || loop->quanta++ % ITEMS_WATCH_EVERY == 0;
+    if (!before || !always)
+        loop->last = 0;
+}
 
 // By each producer, once, after its last enqueue returned: `enqueued` items with sequences from 0.
 void workload_items_finish(struct workload_items *items, unsigned producer, uint64_t enqueued);

@@ -9,10 +9,17 @@
 // Whose jobs the calling thread submits.
 static _Thread_local struct job_owner *own_jobs;
 
+static unsigned go_round(const struct job_owner *owner, uint64_t sequence)
+{
+    return (unsigned)((sequence - 1) % owner->key_count);
+}
+
 static int init_owner(struct job_owner *owner, const struct jobs_plan *plan)
 {
     owner->workload = plan->workload;
     owner->came_home = plan->came_home;
+    owner->record = plan->record ? plan->record : workload_jobs_record;
+    owner->key_of = plan->key_of ? plan->key_of : go_round;
     owner->timed_every = plan->timed_every;
     owner->slots = workload_alloc(plan->slots * sizeof *owner->slots);
     owner->free = workload_alloc(plan->slots * sizeof *owner->free);
@@ -35,6 +42,7 @@ int workload_jobs_init(struct workload_jobs *jobs, const struct workload_run *ru
     int result = jobs->owners ? 0 : -ENOMEM;
     for (unsigned i = 0; i < run->threads && !result; i++) {
         jobs->owners[i].all = jobs;
+        jobs->owners[i].number = i;
         result = init_owner(&jobs->owners[i], plan);
     }
     if (result)
@@ -75,18 +83,20 @@ static void add_one(_Atomic uint32_t *count)
     at_store_rlx(count, at_load_rlx(count) + 1);
 }
 
-long workload_jobs_submit(struct job_owner *owner, void (*invoke)(void *slot), void (*ready)(void *slot))
+// `from_ticks`: 0: from now.
+static inline long submit(struct job_owner *owner, uint64_t from_ticks, void (*invoke)(void *slot),
+                          void (*ready)(void *slot))
 {
     struct job_slot *slot = owner->free[owner->free_count - 1];
     const struct workload_run *run = owner->self->run;
-    const bool timed = owner->timed_every && owner->submitted % owner->timed_every == 0;
-    unsigned key = owner->keys ? (unsigned)(owner->submitted % owner->key_count) : 0;
+    const bool timed = workload_jobs_times_next(owner);
     owner->free_count--;
     owner->submitted++;
+    unsigned key = owner->keys ? owner->key_of(owner, owner->submitted) : 0;
     add_one(&slot->submitted);
     slot->sequence = owner->submitted;
     slot->ready_ticks = 0;
-    slot->submitted_ticks = timed ? clock_ticks() : 0;
+    slot->submitted_ticks = !timed ? 0 : from_ticks ? from_ticks : clock_ticks();
     const long id =
         run->pool_ops->submit(run->pool, owner->self->index, owner->keys ? &key : NULL, invoke, ready, slot);
     if (id >= 0)
@@ -95,6 +105,17 @@ long workload_jobs_submit(struct job_owner *owner, void (*invoke)(void *slot), v
     owner->free_count++;
     owner->submitted--;
     return id;
+}
+
+long workload_jobs_submit_late(struct job_owner *owner, uint64_t from_ticks, void (*invoke)(void *slot),
+                               void (*ready)(void *slot))
+{
+    return submit(owner, from_ticks, invoke, ready);
+}
+
+long workload_jobs_submit(struct job_owner *owner, void (*invoke)(void *slot), void (*ready)(void *slot))
+{
+    return submit(owner, 0, invoke, ready);
 }
 
 unsigned workload_jobs_top_up(struct job_owner *owner, unsigned most, void (*invoke)(void *slot),
@@ -115,7 +136,7 @@ unsigned workload_jobs_top_up(struct job_owner *owner, unsigned most, void (*inv
 void workload_jobs_check_key(struct job_slot *slot)
 {
     const struct job_owner *owner = slot->owner;
-    _Atomic uint64_t *last = &owner->keys[(slot->sequence - 1) % owner->key_count].sequence;
+    _Atomic uint64_t *last = &owner->keys[owner->key_of(owner, slot->sequence)].sequence;
     if (slot->sequence <= at_load_rlx(last))
         at_add_rlx(&owner->all->reordered, 1);
     at_store_rlx(last, slot->sequence);
@@ -127,7 +148,7 @@ static uint64_t between(uint64_t start, uint64_t end)
     return end > start ? end - start : 0;
 }
 
-static void record_stages(struct workload_thread *self, const struct job_slot *slot)
+void workload_jobs_record(struct workload_thread *self, const struct job_slot *slot)
 {
     workload_record(self, JOBS_JOB_QUEUE, between(slot->submitted_ticks, slot->started_ticks));
     workload_record(self, JOBS_SERVICE, between(slot->started_ticks, slot->ended_ticks));
@@ -149,7 +170,7 @@ static void take_clock(struct job_slot *slot, uint64_t from_ticks)
 static void bring_home(struct job_owner *owner, struct job_slot *slot)
 {
     if (slot->submitted_ticks)
-        record_stages(owner->self, slot);
+        owner->record(owner->self, slot);
     if (owner->came_home)
         owner->came_home(slot);
     owner->completed++;

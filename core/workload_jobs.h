@@ -57,6 +57,9 @@ struct job_owner {
     struct job_slot **free; // stack of the free ones
     struct job_key *keys;   // NULL: no keys
     void (*came_home)(struct job_slot *slot);
+    void (*record)(struct workload_thread *self, const struct job_slot *slot);
+    unsigned (*key_of)(const struct job_owner *owner, uint64_t sequence);
+    unsigned number; // among the threads of the run
     unsigned slot_count, key_count;
     uint64_t timed_every; // job in so many is timed; 0: none
 
@@ -85,6 +88,11 @@ struct jobs_plan {
     unsigned keys;  // 0: none
     uint64_t timed_every;
     void (*came_home)(struct job_slot *slot); // by the owner, of each job that it counts as completed; may be NULL
+    // By the owner, of each timed job that came home, to record its stages; NULL: workload_jobs_record.
+    void (*record)(struct workload_thread *self, const struct job_slot *slot);
+    // The key, below `keys`, of job number `sequence` of its owner; by the owner and by whoever runs the job. Pure.
+    // NULL: jobs go round the keys.
+    unsigned (*key_of)(const struct job_owner *owner, uint64_t sequence);
 };
 
 // For all threads of the run, schedulers and externals. 0 or -ENOMEM with nothing held. By setup.
@@ -95,8 +103,19 @@ void workload_jobs_fini(struct workload_jobs *jobs);
 // By each thread that submits, first of all.
 struct job_owner *workload_jobs_own(struct workload_jobs *jobs, struct workload_thread *self);
 
-// By the owner: submits one job, of which there must be a free slot. The result of submit; negative: it was refused.
+// By the owner: submits one job, of which there must be a free slot, and whose latencies count from `from_ticks`. The
+// result of submit; negative: it was refused, and is no job.
+long workload_jobs_submit_late(struct job_owner *owner, uint64_t from_ticks, void (*invoke)(void *slot),
+                               void (*ready)(void *slot));
+
+// The same, of a job whose latencies count from now.
 long workload_jobs_submit(struct job_owner *owner, void (*invoke)(void *slot), void (*ready)(void *slot));
+
+// By the owner: whether the next job that it submits will be timed.
+static inline bool workload_jobs_times_next(const struct job_owner *owner)
+{
+    return owner->timed_every && owner->submitted % owner->timed_every == 0;
+}
 
 // By the owner: submits until its slots are all in flight, the pool refuses, or `most` are submitted. Returns how many.
 unsigned workload_jobs_top_up(struct job_owner *owner, unsigned most, void (*invoke)(void *slot),
@@ -126,7 +145,10 @@ static inline void workload_jobs_invoked(struct job_slot *slot)
         workload_jobs_check_key(slot);
 }
 
-// By invoke, where the service starts and where it ends.
+// The four stages of a timed job that came home, as latencies of the thread.
+void workload_jobs_record(struct workload_thread *self, const struct job_slot *slot);
+
+// By invoke, where the service starts and where it ends, if workload_jobs_serve is not what serves.
 static inline void workload_jobs_start(struct job_slot *slot)
 {
     if (slot->submitted_ticks)
@@ -136,6 +158,20 @@ static inline void workload_jobs_end(struct job_slot *slot)
 {
     if (slot->submitted_ticks)
         slot->ended_ticks = clock_ticks();
+}
+
+// By invoke: serves the job by keeping the worker busy for `ticks`. When a timed job starts and ends is told by the
+// readings that this takes anyway: of its own, timing costs the worker none, unless the job is empty.
+static inline void workload_jobs_serve(struct job_slot *slot, uint64_t ticks)
+{
+    if (!slot->submitted_ticks) {
+        if (ticks)
+            clock_spin(ticks);
+        return;
+    }
+    const struct clock_span span = clock_spin(ticks);
+    slot->started_ticks = span.start;
+    slot->ended_ticks = span.end;
 }
 
 // By ready: counts, checks, records the stages of a timed job and frees the slot, or hands it back to its owner, who

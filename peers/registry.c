@@ -9,21 +9,31 @@ extern const struct pool_ops erts_pool_ops;
 #define BUILT_1(ops) extern const struct pool_ops ops;
 #define BUILT_(have, ops) BUILT_##have(ops)
 #define BUILT(have, ops) BUILT_(have, ops)
-#define POOL(name, file) extern const struct pool_ops name##_pool_ops;
+#define POOL_ALIAS(alias, pool, params, jobs, home)
 #define POOL_IF(package, name, file) BUILT(READYQ_HAVE_##name, name##_pool_ops)
 #include "peers/list.def"
-#undef POOL
+#undef POOL_ALIAS
 #undef POOL_IF
 
 #define ADDRESS_0(ops) NULL
 #define ADDRESS_1(ops) &ops
 #define ADDRESS_(have, ops) ADDRESS_##have(ops)
 #define ADDRESS(have, ops) ADDRESS_(have, ops)
-#define POOL(name, file) {#name, NULL, &name##_pool_ops},
-#define POOL_IF(package, name, file) {#name, package, ADDRESS(READYQ_HAVE_##name, name##_pool_ops)},
+#define POOL_ALIAS(alias, pool, params, jobs, home) \
+    {.name = #alias,                                \
+     .ops = &pool##_pool_ops,                       \
+     .alias_of = #pool,                             \
+     .presets = params,                             \
+     .job_queue = jobs,                             \
+     .ready_queue = home},
+#define POOL_IF(library, peer, file)                      \
+    {.name = #peer,                                       \
+     .package = library,                                  \
+     .ops = ADDRESS(READYQ_HAVE_##peer, peer##_pool_ops), \
+     .version = READYQ_VERSION_##peer},
 
 const struct pool_entry pool_list[] = {
-    {"erts", NULL, &erts_pool_ops},
+    {.name = "erts", .ops = &erts_pool_ops},
 #include "peers/list.def"
-    {NULL, NULL, NULL},
+    {.name = NULL},
 };

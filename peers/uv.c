@@ -16,12 +16,20 @@
 #include "core/sync/lock.h"
 #include "core/sync/thread.h"
 
+// libuv closes its descriptors by system calls that ThreadSanitizer does not see, so that it takes a number which is
+// used again for a race. Read by its runtime, in builds that have one.
+const char *__tsan_default_suppressions(void);
+const char *__tsan_default_suppressions(void)
+{
+    return "race:libuv.so\n";
+}
+
 #define UV_WORKERS_MAX 1024u // as libuv clamps UV_THREADPOOL_SIZE
 
 struct peer_scheduler {
     uv_loop_t loop;
     struct pool *pool;
-    _Atomic uint64_t submitted, completed; // written by the scheduler only
+    _Atomic uint64_t submitted, completed, batches; // written by the scheduler only
     bool attached;
 } ALIGNED_LINE;
 
@@ -158,7 +166,7 @@ static int peer_start(struct pool **pool, const struct pool_setup *setup, const 
 static int peer_attach(struct pool *pool, unsigned scheduler)
 {
     struct peer_scheduler *self = &pool->scheduler[scheduler];
-    const int error = uv_loop_init(&self->loop);
+    const int error = self->attached ? -EBUSY : uv_loop_init(&self->loop);
     if (error)
         return error;
     self->pool = pool;
@@ -189,6 +197,8 @@ static long peer_submit(struct pool *pool, unsigned scheduler, unsigned *key, vo
     struct peer_scheduler *self = &pool->scheduler[scheduler];
     if (key)
         return -EINVAL;
+    if (!self->attached)
+        return -EPERM;
     if (at_load_acq(&pool->closing, AT(uv_closed, uv_close)))
         return -ESHUTDOWN;
     struct peer_job *job = memory_system.alloc(&memory_system, sizeof *job, 16, -1);
@@ -209,15 +219,23 @@ static long peer_submit(struct pool *pool, unsigned scheduler, unsigned *key, vo
     return (long)id;
 }
 
+static void run_loop(struct peer_scheduler *self, uv_run_mode mode)
+{
+    const uint64_t before = at_load_rlx(&self->completed);
+    uv_run(&self->loop, mode);
+    if (at_load_rlx(&self->completed) != before)
+        at_store_rlx(&self->batches, at_load_rlx(&self->batches) + 1);
+}
+
 static enum pool_more peer_pass(struct pool *pool, unsigned scheduler)
 {
-    uv_run(&pool->scheduler[scheduler].loop, UV_RUN_NOWAIT);
+    run_loop(&pool->scheduler[scheduler], UV_RUN_NOWAIT);
     return POOL_NOTHING;
 }
 
 static void peer_wait(struct pool *pool, unsigned scheduler)
 {
-    uv_run(&pool->scheduler[scheduler].loop, UV_RUN_ONCE);
+    run_loop(&pool->scheduler[scheduler], UV_RUN_ONCE);
 }
 
 static void peer_detach(struct pool *pool, unsigned scheduler)
@@ -225,7 +243,7 @@ static void peer_detach(struct pool *pool, unsigned scheduler)
     struct peer_scheduler *self = &pool->scheduler[scheduler];
     if (!self->attached)
         return;
-    uv_run(&self->loop, UV_RUN_DEFAULT);
+    run_loop(self, UV_RUN_DEFAULT);
     uv_loop_close(&self->loop);
     self->attached = false;
     at_sub_rel(&pool->attached, 1, AT(uv_detached, uv_all_detached));
@@ -233,11 +251,12 @@ static void peer_detach(struct pool *pool, unsigned scheduler)
 
 static void peer_statistics(struct pool *pool, struct pool_statistics *statistics)
 {
-    *statistics =
-        (struct pool_statistics){.refused = 0, .invoked = UINT64_MAX, .wakes = UINT64_MAX, .parks = UINT64_MAX};
+    *statistics = (struct pool_statistics){
+        .refused = 0, .invoked = UINT64_MAX, .wakes = UINT64_MAX, .parks = UINT64_MAX, .retries = UINT64_MAX};
     for (unsigned i = 0; i < pool->schedulers; i++) {
         statistics->submitted += at_load_rlx(&pool->scheduler[i].submitted);
         statistics->completed += at_load_rlx(&pool->scheduler[i].completed);
+        statistics->batches += at_load_rlx(&pool->scheduler[i].batches);
     }
 }
 
@@ -269,6 +288,7 @@ const struct pool_ops uv_pool_ops = {
     .summary = "libuv's thread pool, uv_queue_work: one locked list for all workers",
     .source = "libuv " TEXT(UV_VERSION_MAJOR) "." TEXT(UV_VERSION_MINOR) "." TEXT(UV_VERSION_PATCH),
     .traits = {.keys = false,
+               .fifo = true,
                .completes_on_submitter = true,
                .takes_queues = false,
                .synchronous = false,

@@ -33,7 +33,7 @@
 #include "core/queue.h"
 #include "core/sync/atomic.h"
 #include "core/sync/lock.h"
-#include "core/sync/sleepers.h"
+#include "core/sync/sleep_fence.h"
 #include "core/sync/thread.h"
 
 struct cc_config {
@@ -232,7 +232,7 @@ static int cc_enqueue_prepared(void *queue, void *handle, void *element, uintptr
     at_init(&e->next, NULL);
     PLAIN(e->item) = item;
     cc_run(q, handle, QUEUE_PRODUCER, e);
-    SLEEPERS_ORDER(q->env);
+    SLEEP_FENCE(q->env);
     return QUEUE_OK;
 }
 
@@ -246,7 +246,7 @@ static int cc_enqueue(void *queue, void *handle, uintptr_t item)
 static int cc_dequeue(void *queue, void *handle, uintptr_t *item)
 {
     struct cc_queue *q = queue;
-    SLEEPERS_ORDER(q->env);
+    SLEEP_FENCE(q->env);
     const struct cc_request *answer = cc_run(q, handle, QUEUE_CONSUMER, NULL);
     if (!PLAIN(answer->element))
         return QUEUE_EMPTY;

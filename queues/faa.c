@@ -9,64 +9,23 @@
 //
 // May run at once (-): everything, but for init and fini, which exclude all.
 // Progress: wait-free, where fetch-and-add is one instruction.
-#include "core/queue.h"
-#include "core/sync/atomic.h"
-
-// Names no producer, so that no run can take it for an item that was enqueued.
-#define FAA_ITEM 1u
-
-struct faa_counter {
-    _Atomic uint64_t count;
-} ALIGNED_LINE;
-
-struct faa {
-    struct faa_counter tail, head;
-};
-
-static int faa_init(void *queue, const struct queue_env *env, const void *config)
-{
-    (void)env;
-    (void)config;
-    struct faa *q = queue;
-    at_init(&q->tail.count, 0);
-    at_init(&q->head.count, 0);
-    return 0;
-}
-
-static int faa_attach(void *queue, void *handle, enum queue_role role, enum queue_thread_kind kind)
-{
-    (void)queue;
-    (void)handle;
-    (void)role;
-    (void)kind;
-    return 0;
-}
-
-static void faa_detach(void *queue, void *handle)
-{
-    (void)queue;
-    (void)handle;
-}
+#include "queues/baseline.h"
 
 static int faa_enqueue(void *queue, void *handle, uintptr_t item)
 {
     (void)handle;
     (void)item;
-    at_add_rlx(&((struct faa *)queue)->tail.count, 1);
+    at_add_rlx(&((struct baseline *)queue)->tail.count, 1);
     return QUEUE_OK;
 }
 
 static int faa_dequeue(void *queue, void *handle, uintptr_t *item)
 {
     (void)handle;
-    at_add_rlx(&((struct faa *)queue)->head.count, 1);
-    *item = FAA_ITEM;
+    struct baseline *q = queue;
+    at_add_rlx(&q->head.count, 1);
+    *item = q->item;
     return QUEUE_OK;
-}
-
-static void faa_fini(void *queue)
-{
-    (void)queue;
 }
 
 #define QUEUE_LOOPS_NAME faa_loops
@@ -75,26 +34,11 @@ static void faa_fini(void *queue)
 #include "core/queue_loops.h"
 
 const struct queue_ops faa_queue_ops = {
-    .abi_version = QUEUE_ABI_VERSION,
+    BASELINE_OPS,
+    BASELINE_TRAITS(QUEUE_WAIT_FREE),
     .name = "faa",
     .summary = "no queue: one fetch-and-add counter for each side",
     .source = "baseline of Yang and Mellor-Crummey, PPoPP 2016, and others",
-    .traits = {.producers = QUEUE_MANY,
-               .consumers = QUEUE_MANY,
-               .order = QUEUE_ORDER_RELAXED,
-               .relaxation = UINT32_MAX,
-               .enqueue = QUEUE_WAIT_FREE,
-               .dequeue = QUEUE_WAIT_FREE,
-               .reclamation = "none needed",
-               .baseline = true},
-    .params = (const struct param[]){PARAM_END},
-    .size = sizeof(struct faa),
-    .align = _Alignof(struct faa),
-    .handle_align = 1,
-    .init = faa_init,
-    .fini = faa_fini,
-    .attach = faa_attach,
-    .detach = faa_detach,
     .enqueue = faa_enqueue,
     .dequeue = faa_dequeue,
     .loops = &faa_loops,

@@ -25,7 +25,7 @@
 
 #include "core/queue.h"
 #include "core/sync/atomic.h"
-#include "core/sync/sleepers.h"
+#include "core/sync/sleep_fence.h"
 
 struct lamport_config {
     uint64_t capacity;
@@ -99,7 +99,7 @@ static inline uint64_t lamport_room(struct lamport *q, uint64_t in, uint64_t wan
     const uint64_t room = q->ring.capacity - (in - q->producer.seen_out);
     if (room >= wanted)
         return room;
-    SLEEPERS_ORDER(q->ring.env);
+    SLEEP_FENCE(q->ring.env);
     q->producer.seen_out = at_load_acq(&q->consumer.out, AT(lamport_seen_out, lamport_out));
     return q->ring.capacity - (in - q->producer.seen_out);
 }
@@ -110,7 +110,7 @@ static inline uint64_t lamport_there(struct lamport *q, uint64_t out, uint64_t w
     const uint64_t there = q->consumer.seen_in - out;
     if (there >= wanted)
         return there;
-    SLEEPERS_ORDER(q->ring.env);
+    SLEEP_FENCE(q->ring.env);
     q->consumer.seen_in = at_load_acq(&q->producer.in, AT(lamport_seen_in, lamport_in));
     return q->consumer.seen_in - out;
 }
@@ -118,13 +118,13 @@ static inline uint64_t lamport_there(struct lamport *q, uint64_t out, uint64_t w
 static inline void lamport_publish(struct lamport *q, uint64_t in)
 {
     at_store_rel(&q->producer.in, in, AT(lamport_in, lamport_seen_in));
-    SLEEPERS_ORDER(q->ring.env);
+    SLEEP_FENCE(q->ring.env);
 }
 
 static inline void lamport_free(struct lamport *q, uint64_t out)
 {
     at_store_rel(&q->consumer.out, out, AT(lamport_out, lamport_seen_out));
-    SLEEPERS_ORDER(q->ring.env);
+    SLEEP_FENCE(q->ring.env);
 }
 
 static int lamport_enqueue(void *queue, void *handle, uintptr_t item)

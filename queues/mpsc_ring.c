@@ -27,12 +27,12 @@
 //
 // Why no wake is lost though items are published with release: EMPTY goes by tail alone, and its compare-and-swap and
 // the consumer's look are seq_cst, so a producer that was not seen finds the consumer's flag cleared; a place taken and
-// not filled is RETRY, with which nobody sleeps. A producer that sleeps at FULL goes by head, hence SLEEPERS_ORDER.
+// not filled is RETRY, with which nobody sleeps. A producer that sleeps at FULL goes by head, hence SLEEP_FENCE.
 #include <errno.h>
 
 #include "core/queue.h"
 #include "core/sync/atomic.h"
-#include "core/sync/sleepers.h"
+#include "core/sync/sleep_fence.h"
 
 struct mpsc_ring_config {
     uint64_t capacity;
@@ -109,7 +109,7 @@ static bool mpsc_ring_room(struct mpsc_ring *q, struct mpsc_ring_handle *h, uint
 {
     if (__builtin_expect(place - h->head < q->capacity, 1))
         return true;
-    SLEEPERS_ORDER(q->env);
+    SLEEP_FENCE(q->env);
     h->head = at_load_acq(&q->head.place, AT(mpsc_ring_room, mpsc_ring_leave));
     return (int64_t)(place - h->head) < (int64_t)q->capacity;
 }
@@ -138,7 +138,7 @@ static int mpsc_ring_dequeue(void *queue, void *handle, uintptr_t *item)
         return at_load_sc(&q->tail.place, AT(mpsc_ring_look, mpsc_ring_take)) == place ? QUEUE_EMPTY : QUEUE_RETRY;
     *item = PLAIN(slot->item);
     at_store_rel(&q->head.place, place + 1, AT(mpsc_ring_leave, mpsc_ring_room));
-    SLEEPERS_ORDER(q->env);
+    SLEEP_FENCE(q->env);
     return QUEUE_OK;
 }
 

@@ -6,37 +6,7 @@
 //
 // May run at once (-): everything, but for init and fini, which exclude all.
 // Progress: wait-free.
-#include "core/queue.h"
-
-// Names no producer, so that no run can take it for an item that was enqueued.
-#define NULL_ITEM 1u
-
-struct null_queue {
-    uintptr_t item;
-};
-
-static int null_init(void *queue, const struct queue_env *env, const void *config)
-{
-    (void)env;
-    (void)config;
-    ((struct null_queue *)queue)->item = NULL_ITEM;
-    return 0;
-}
-
-static int null_attach(void *queue, void *handle, enum queue_role role, enum queue_thread_kind kind)
-{
-    (void)queue;
-    (void)handle;
-    (void)role;
-    (void)kind;
-    return 0;
-}
-
-static void null_detach(void *queue, void *handle)
-{
-    (void)queue;
-    (void)handle;
-}
+#include "queues/baseline.h"
 
 static int null_enqueue(void *queue, void *handle, uintptr_t item)
 {
@@ -49,13 +19,8 @@ static int null_enqueue(void *queue, void *handle, uintptr_t item)
 static int null_dequeue(void *queue, void *handle, uintptr_t *item)
 {
     (void)handle;
-    *item = ((struct null_queue *)queue)->item;
+    *item = ((struct baseline *)queue)->item;
     return QUEUE_OK;
-}
-
-static void null_fini(void *queue)
-{
-    (void)queue;
 }
 
 #define QUEUE_LOOPS_NAME null_loops
@@ -64,26 +29,11 @@ static void null_fini(void *queue)
 #include "core/queue_loops.h"
 
 const struct queue_ops null_queue_ops = {
-    .abi_version = QUEUE_ABI_VERSION,
+    BASELINE_OPS,
+    BASELINE_TRAITS(QUEUE_WAIT_FREE),
     .name = "null",
     .summary = "no queue at all: the harness's own ceiling",
     .source = "none",
-    .traits = {.producers = QUEUE_MANY,
-               .consumers = QUEUE_MANY,
-               .order = QUEUE_ORDER_RELAXED,
-               .relaxation = UINT32_MAX,
-               .enqueue = QUEUE_WAIT_FREE,
-               .dequeue = QUEUE_WAIT_FREE,
-               .reclamation = "none needed",
-               .baseline = true},
-    .params = (const struct param[]){PARAM_END},
-    .size = sizeof(struct null_queue),
-    .align = _Alignof(struct null_queue),
-    .handle_align = 1,
-    .init = null_init,
-    .fini = null_fini,
-    .attach = null_attach,
-    .detach = null_detach,
     .enqueue = null_enqueue,
     .dequeue = null_dequeue,
     .loops = &null_loops,

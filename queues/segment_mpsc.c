@@ -10,8 +10,8 @@
 // May run at once (-) or must be kept apart by the caller (X); init and fini exclude everything:
 //
 //                                             enqueue   dequeue   others
-//     enqueue                                    -         -         -
-//     dequeue                                    -         X         -
+//     enqueue, enqueue_batch                     -         -         -
+//     dequeue, dequeue_batch                     -         X         -
 //     attach, detach, length, statistics         -         -         -
 //
 // Progress: enqueue is lock-free, one fetch-and-add and one store but for the end of a segment; length is wait-free.
@@ -24,7 +24,8 @@
 // stores the item there (release). A place from `size` on means that the segment is full. Then somebody takes a new
 // one, puts its own item into slot 0, and swings tail.word from (old, any place from `size` on) to (new, 1) by
 // compare-and-swap; only who succeeded links old -> new. It falls to who got place `size`, and after a short spin to
-// all who wait. Nobody adds to a word that it saw to be full, so the place exceeds `size` by no more than the threads.
+// all who wait. A batch adds the number of its items at once, and has as many places, of which some may be behind the
+// end. Nobody adds to a word that it saw to be full, so the place exceeds `size` by no more than a batch a thread.
 //
 // Why no segment is freed under a producer. The consumer leaves a segment when all its slots were written and read, and
 // the link too; each was the last access to it by the one thread that had it to make. Who came too late does not look
@@ -51,140 +52,66 @@
 
 #include "core/queue.h"
 #include "core/sync/atomic.h"
+#include "queues/segment_store.h"
 
-#define SEGMENT_SPARES 8u
 #define SEGMENT_SPINS 64u
-
-// A segment is aligned to LINE_PAIR, so that of its address shifted left by 16 the low 23 bits are free.
-#define SEGMENT_ADDRESS_SHIFT 16
-#define SEGMENT_PLACE_BITS 23
-#define SEGMENT_PLACE_MASK (((uint64_t)1 << SEGMENT_PLACE_BITS) - 1)
-
 #define SEGMENT_SLOTS_PER_LINE 8u
 // Lines ahead that a producer asks for.
 #define SEGMENT_AHEAD (2 * SEGMENT_SLOTS_PER_LINE)
+// Pauses of a consumer that has caught up, for each item that it took before.
+#define SEGMENT_PAUSES 4u
+// Places that a batch takes at once.
+#define SEGMENT_BATCH 64u
 
 struct segment_config {
     uint64_t segment; // slots
     uint64_t linger;
 };
 
-struct segment {
-    _Atomic(struct segment *) next ALIGNED_LINE;
-    _Atomic uintptr_t slots[] ALIGNED_LINE; // 0: not written
-};
-
 struct segment_tail {
     _Atomic uint64_t word;
-} ALIGNED_LINE;
-
-// Used once a segment.
-struct segment_store {
-    _Atomic(struct segment *) spares[SEGMENT_SPARES];
-    _Atomic uint64_t appended; // segments, without the first
-    _Atomic uint64_t held;     // segments, spares included
 } ALIGNED_LINE;
 
 struct segment_head {
     struct segment *segment;
     _Atomic uint64_t place;     // to be read next; written by the consumer only
     _Atomic uint64_t exhausted; // segments left behind, likewise
-    uint64_t missed;            // place where nothing was found last
+    uint64_t missed;            // items taken when nothing was found last
 } ALIGNED_LINE;
 
 struct segment_queue {
     struct segment_tail tail;
     struct segment_head head;
     struct segment_store store;
-    const struct queue_env *env ALIGNED_LINE; // nothing from here on changes
-    uint64_t size;                            // slots of a segment
-    uint64_t line;                            // slots that are cleared together, minus 1
-    uint64_t linger;                          // pauses of a consumer that has just caught up
+    _Atomic uint64_t appended;  // segments, without the first; once a segment
+    uint64_t size ALIGNED_LINE; // slots of a segment; nothing from here on changes
+    uint64_t line;              // slots that are cleared together, minus 1
+    uint64_t linger;            // pauses of a consumer that has just caught up
 };
 
 struct segment_handle {
     bool wary; // looks before it adds: there was no memory for a segment
 };
 
-static uint64_t segment_word(const struct segment *segment, uint64_t place)
-{
-    return (uint64_t)(uintptr_t)segment << SEGMENT_ADDRESS_SHIFT | place;
-}
-
-static struct segment *segment_of(uint64_t word)
-{
-    return (struct segment *)(uintptr_t)((word & ~SEGMENT_PLACE_MASK) >> SEGMENT_ADDRESS_SHIFT);
-}
-
-static uint64_t segment_place(uint64_t word)
-{
-    return word & SEGMENT_PLACE_MASK;
-}
-
-static size_t segment_bytes(const struct segment_queue *q)
-{
-    return sizeof(struct segment) + q->size * sizeof(uintptr_t);
-}
-
-static void segment_free(struct segment_queue *q, struct segment *segment)
-{
-    at_sub_rlx(&q->store.held, 1);
-    q->env->free(q->env->context, segment, segment_bytes(q), q->env->node);
-}
-
-// No successor, and all slots 0 but the first, which is the caller's to set. NULL: no memory, or none whose address
-// fits into the word.
-static struct segment *segment_take(struct segment_queue *q)
-{
-    for (unsigned i = 0; i < SEGMENT_SPARES; i++) {
-        struct segment *spare = at_load_rlx(&q->store.spares[i]);
-        if (spare && (spare = at_xchg_acq(&q->store.spares[i], NULL, AT(segment_take, segment_give))))
-            return spare;
-    }
-    struct segment *made = q->env->alloc(q->env->context, segment_bytes(q), _Alignof(struct segment), q->env->node);
-    if (!made)
-        return NULL;
-    at_add_rlx(&q->store.held, 1);
-    if (segment_of(segment_word(made, 0)) == made)
-        return made;
-    segment_free(q, made);
-    return NULL;
-}
-
-// Takes back one that is as segment_take gives them.
-static void segment_give(struct segment_queue *q, struct segment *segment)
-{
-    for (unsigned i = 0; i < SEGMENT_SPARES; i++) {
-        struct segment *none = NULL;
-        if (!at_load_rlx(&q->store.spares[i]) &&
-            at_cas_rel(&q->store.spares[i], &none, segment, AT(segment_give, segment_take)))
-            return;
-    }
-    segment_free(q, segment);
-}
-
 static int segment_init(void *queue, const struct queue_env *env, const void *config)
 {
     struct segment_queue *q = queue;
-    q->env = env;
     q->size = 2;
     while (q->size < ((const struct segment_config *)config)->segment)
         q->size *= 2;
     q->linger = ((const struct segment_config *)config)->linger;
     q->line = (q->size < SEGMENT_SLOTS_PER_LINE ? q->size : SEGMENT_SLOTS_PER_LINE) - 1;
-    if (env->producers_max > SEGMENT_PLACE_MASK - q->size)
+    if (env->producers_max > (SEGMENT_PLACE_MASK - q->size) / SEGMENT_BATCH)
         return -EINVAL;
-    for (unsigned i = 0; i < SEGMENT_SPARES; i++)
-        at_init(&q->store.spares[i], NULL);
-    at_init(&q->store.appended, 0);
-    at_init(&q->store.held, 0);
-    struct segment *first = segment_take(q);
+    segment_store_init(&q->store, env, q->size);
+    at_init(&q->appended, 0);
+    struct segment *first = segment_take(&q->store);
     if (!first)
         return -ENOMEM;
     q->head.segment = first;
     at_init(&q->head.place, 0);
     at_init(&q->head.exhausted, 0);
-    q->head.missed = UINT64_MAX;
+    q->head.missed = 0;
     at_init(&q->tail.word, segment_word(first, 0));
     return 0;
 }
@@ -216,18 +143,19 @@ static void segment_put(struct segment_queue *q, struct segment *segment, uint64
 // Appends a segment that begins with `item`, or finds that it is not needed. `word` was full when it was read.
 static int segment_append(struct segment_queue *q, uint64_t word, uintptr_t item)
 {
-    struct segment *old = segment_of(word), *made = segment_take(q);
+    struct segment *old = segment_of(word), *made = segment_take(&q->store);
     if (!made)
         return -ENOMEM;
     at_store_rlx(&made->slots[0], item);
     while (segment_of(word) == old && segment_place(word) >= q->size) {
-        if (!at_cas_sc(&q->tail.word, &word, segment_word(made, 1), AT(segment_append, segment_reserve, segment_look)))
+        if (!at_cas_sc(&q->tail.word, &word, segment_word(made, 1),
+                       AT(segment_append, segment_reserve, segment_reserve_some, segment_look)))
             continue;
-        at_add_rlx(&q->store.appended, 1);
+        at_add_rlx(&q->appended, 1);
         at_store_rel(&old->next, made, AT(segment_link, segment_follow));
         return QUEUE_OK;
     }
-    segment_give(q, made);
+    segment_give(&q->store, made);
     return QUEUE_RETRY;
 }
 
@@ -274,11 +202,49 @@ static int segment_enqueue(void *queue, void *handle, uintptr_t item)
     return segment_overflow(q, h, word, item);
 }
 
+// Takes `count` places at once and fills those that the segment has. Returns how many these were; at fewer, *word is
+// the end of the segment, and to append the next is the caller's part if place `size` was among its own.
+static unsigned segment_reserve_some(struct segment_queue *q, const uintptr_t *items, unsigned count, uint64_t *word)
+{
+    *word = at_add_sc(&q->tail.word, count, AT(segment_reserve_some, segment_append, segment_look));
+    struct segment *segment = segment_of(*word);
+    const uint64_t place = segment_place(*word);
+    const uint64_t room = place < q->size ? q->size - place : 0;
+    const unsigned fits = room < count ? (unsigned)room : count;
+    for (unsigned i = 0; i < fits; i++)
+        segment_put(q, segment, place + i, items[i]);
+    if (fits < count && place <= q->size)
+        *word = segment_word(segment, q->size);
+    return fits;
+}
+
+static unsigned segment_enqueue_batch(void *queue, void *handle, const uintptr_t *items, unsigned count, int *result)
+{
+    struct segment_queue *q = queue;
+    struct segment_handle *h = handle;
+    unsigned done = 0;
+    *result = QUEUE_OK;
+    while (done < count) {
+        const unsigned left = count - done, most = left < SEGMENT_BATCH ? left : SEGMENT_BATCH;
+        uint64_t word = segment_word(NULL, q->size);
+        const unsigned fits = h->wary ? 0 : segment_reserve_some(q, items + done, most, &word);
+        done += fits;
+        if (fits == most)
+            continue;
+        *result = segment_overflow(q, h, word, items[done]);
+        if (*result != QUEUE_OK)
+            break;
+        done++;
+    }
+    return done;
+}
+
 // The consumer found nothing at `place` of its segment. For the end of a segment, `place` is `size`: what was given out
 // there is not in this segment.
 static int segment_judge(struct segment_queue *q, uint64_t place)
 {
-    const uint64_t word = at_load_sc(&q->tail.word, AT(segment_look, segment_reserve, segment_append));
+    const uint64_t word =
+        at_load_sc(&q->tail.word, AT(segment_look, segment_reserve, segment_reserve_some, segment_append));
     const bool last = segment_of(word) == q->head.segment;
     return last && (segment_place(word) <= place || place == q->size) ? QUEUE_EMPTY : QUEUE_RETRY;
 }
@@ -293,19 +259,20 @@ static bool segment_follow(struct segment_queue *q)
     at_store_rlx(&q->head.place, 0);
     at_store_rlx(&q->head.exhausted, at_load_rlx(&q->head.exhausted) + 1);
     at_store_rlx(&old->next, NULL);
-    segment_give(q, old);
+    segment_give(&q->store, old);
     return true;
 }
 
-// The slot at `place` had nothing. When the consumer has just caught up it lets the producers be for a moment.
+// The slot at `place` had nothing. When the consumer has just caught up it lets the producers be for a moment, which is
+// the shorter, the fewer items it has found since it last had to: a single one may be all there is.
 static bool segment_appears(struct segment_queue *q, _Atomic uintptr_t *slot, uint64_t place)
 {
-    if (q->head.missed == place)
-        return false;
-    q->head.missed = place;
-    for (uint64_t i = 0; i < q->linger; i++)
+    const uint64_t taken = at_load_rlx(&q->head.exhausted) * q->size + place;
+    const uint64_t pauses = (taken - q->head.missed) * SEGMENT_PAUSES;
+    q->head.missed = taken;
+    for (uint64_t i = 0; i < pauses && i < q->linger; i++)
         cpu_relax();
-    return at_load_rlx(slot) != 0;
+    return pauses > 0 && at_load_rlx(slot) != 0;
 }
 
 static int segment_dequeue(void *queue, void *handle, uintptr_t *item)
@@ -331,11 +298,20 @@ static int segment_dequeue(void *queue, void *handle, uintptr_t *item)
     return QUEUE_OK;
 }
 
+static unsigned segment_dequeue_batch(void *queue, void *handle, uintptr_t *items, unsigned count, int *result)
+{
+    unsigned done = 0;
+    *result = QUEUE_OK;
+    while (done < count && (*result = segment_dequeue(queue, handle, &items[done])) == QUEUE_OK)
+        done++;
+    return done;
+}
+
 static uint64_t segment_length(void *queue)
 {
     struct segment_queue *q = queue;
     const uint64_t exhausted = at_load_rlx(&q->head.exhausted), out = at_load_rlx(&q->head.place);
-    const uint64_t appended = at_load_rlx(&q->store.appended), in = segment_place(at_load_rlx(&q->tail.word));
+    const uint64_t appended = at_load_rlx(&q->appended), in = segment_place(at_load_rlx(&q->tail.word));
     const uint64_t end = appended * q->size + (in < q->size ? in : q->size), begin = exhausted * q->size + out;
     return end > begin ? end - begin : 0;
 }
@@ -344,7 +320,7 @@ static void segment_statistics(void *queue, struct queue_statistics *statistics)
 {
     struct segment_queue *q = queue;
     statistics->reclaimed = at_load_rlx(&q->head.exhausted);
-    statistics->memory_bytes = at_load_rlx(&q->store.held) * segment_bytes(q);
+    statistics->memory_bytes = at_load_rlx(&q->store.held) * segment_bytes(&q->store);
 }
 
 static void segment_fini(void *queue)
@@ -352,20 +328,16 @@ static void segment_fini(void *queue)
     struct segment_queue *q = queue;
     for (struct segment *at = q->head.segment, *next; at; at = next) {
         next = at_load_rlx(&at->next);
-        segment_free(q, at);
+        segment_free(&q->store, at);
     }
-    for (unsigned i = 0; i < SEGMENT_SPARES; i++) {
-        struct segment *spare = at_load_rlx(&q->store.spares[i]);
-        if (spare)
-            segment_free(q, spare);
-    }
+    segment_store_fini(&q->store);
 }
 
 static const struct param segment_params[] = {
     PARAM_U64(struct segment_config, segment, "1024", 2, 32768, "items",
               "slots of a segment, rounded up to a power of two"),
     PARAM_U64(struct segment_config, linger, "64", 0, 1000000, "pauses",
-              "how long a consumer that has just caught up leaves the producers alone"),
+              "how long at most a consumer that has just caught up leaves the producers alone"),
     PARAM_END,
 };
 
@@ -398,6 +370,8 @@ const struct queue_ops segment_mpsc_queue_ops = {
     .detach = segment_detach,
     .enqueue = segment_enqueue,
     .dequeue = segment_dequeue,
+    .enqueue_batch = segment_enqueue_batch,
+    .dequeue_batch = segment_dequeue_batch,
     .length = segment_length,
     .statistics = segment_statistics,
     .loops = &segment_mpsc_loops,

@@ -24,7 +24,7 @@
 #include "core/queue.h"
 #include "core/sync/atomic.h"
 #include "core/sync/lock.h"
-#include "core/sync/sleepers.h"
+#include "core/sync/sleep_fence.h"
 
 struct two_lock_config {
     uint64_t lock; // number of the lock, not counting the first, "none"
@@ -100,7 +100,7 @@ static int two_lock_enqueue_prepared(void *queue, void *handle, void *element, u
     q->tail = e;
     at_store_rel(&last->next, e, AT(two_lock_link, two_lock_next));
     lock_release(&q->tail_lock, &node);
-    SLEEPERS_ORDER(q->env);
+    SLEEP_FENCE(q->env);
     return QUEUE_OK;
 }
 
@@ -116,7 +116,7 @@ static int two_lock_dequeue(void *queue, void *handle, uintptr_t *item)
     (void)handle;
     struct two_lock *q = queue;
     struct lock_node node;
-    SLEEPERS_ORDER(q->env);
+    SLEEP_FENCE(q->env);
     lock_acquire(&q->head_lock, &node);
     struct element *dummy = q->head;
     struct element *first = at_load_acq(&dummy->next, AT(two_lock_next, two_lock_link));

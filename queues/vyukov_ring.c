@@ -32,7 +32,7 @@
 
 #include "core/queue.h"
 #include "core/sync/atomic.h"
-#include "core/sync/sleepers.h"
+#include "core/sync/sleep_fence.h"
 
 struct vyukov_config {
     uint64_t capacity;
@@ -117,7 +117,7 @@ static int vyukov_enqueue(void *queue, void *handle, uintptr_t item)
                           AT(vyukov_take_place, vyukov_tail, vyukov_tail_again, vyukov_not_empty))) {
                 PLAIN(cell->item) = item;
                 at_store_rel(&cell->number, at + 1, AT(vyukov_filled, vyukov_ready));
-                SLEEPERS_ORDER(q->env);
+                SLEEP_FENCE(q->env);
                 return QUEUE_OK;
             }
             continue;
@@ -144,7 +144,7 @@ static int vyukov_dequeue(void *queue, void *handle, uintptr_t *item)
                           AT(vyukov_take_item, vyukov_head, vyukov_head_again, vyukov_not_full))) {
                 *item = PLAIN(cell->item);
                 at_store_rel(&cell->number, at + q->capacity, AT(vyukov_taken, vyukov_free));
-                SLEEPERS_ORDER(q->env);
+                SLEEP_FENCE(q->env);
                 return QUEUE_OK;
             }
             continue;

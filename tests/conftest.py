@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests of the scripts share: the built program, the fake one, and a sweep to start with either."""
+"""What tests share: the built program and what it lists, the fake one, and a sweep to start with either."""
 
+import json
 import os
 import signal
 import subprocess
@@ -23,6 +24,18 @@ for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
 
 from benchlib import program  # noqa: E402
 from benchlib.errors import Refused  # noqa: E402
+from command_line import KINDS, Plugins, answer, record_of  # noqa: E402
+
+
+# Files whose tests may not run beside each other's: for root, LTTng has one fixed place.
+TOGETHER = {"test_docs.py": "lttng", "test_trace.py": "lttng"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With pytest-xdist, a file's tests stay in one process: they share what takes long to make."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(TOGETHER.get(item.path.name, item.path.name)))
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +45,33 @@ def readyq() -> Path:
         return program.find(None)
     except Refused as refusal:
         pytest.fail(str(refusal))
+
+
+@pytest.fixture(scope="session")
+def known(readyq: Path) -> Plugins:
+    """All plug-ins, as `list --json` tells them."""
+    lists: Plugins = json.loads(answer(readyq, "list", "--json"))
+    assert list(lists) == KINDS
+    return lists
+
+
+@pytest.fixture(scope="session")
+def on_queue(known: Plugins) -> str:
+    """Some workload on a queue."""
+    return str(next(load["name"] for load in known["workloads"] if load["subject"] == "queue"))
+
+
+@pytest.fixture(scope="session")
+def on_pool(known: Plugins) -> str:
+    """Some workload on a pool."""
+    return str(next(load["name"] for load in known["workloads"] if load["subject"] == "pool"))
+
+
+@pytest.fixture(scope="session")
+def sanitized(readyq: Path, on_queue: str) -> bool:
+    """Whether this build has a malloc of its own."""
+    record = record_of(answer(readyq, "run", "--dry-run", "--workload", on_queue))
+    return "+" in record["build"]
 
 
 @pytest.fixture(scope="session")

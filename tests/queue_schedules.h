@@ -73,6 +73,7 @@ static struct {
     struct call calls[SCHEDULE_CALLS];
     unsigned count;
     void (*before_call)(void *handle); // or NULL
+    bool batches;                      // producers of queues without a bound hand over several items at once
 } schedule;
 
 static char schedule_stacks[SCHEDULE_THREADS][SCHEDULE_STACK];
@@ -128,12 +129,53 @@ static inline void schedule_call(unsigned thread, bool enqueue, uintptr_t item)
     assert_in_range(result, QUEUE_OK, QUEUE_RETRY);
 }
 
+// A batch is judged as so many calls that begin and end together.
+static inline void schedule_batch(unsigned thread, uintptr_t first, unsigned count)
+{
+    uintptr_t items[SCHEDULE_CALLS] = {0};
+    int result = QUEUE_RETRY;
+    struct call *calls = &schedule.calls[schedule.count];
+    schedule.count += count;
+    for (unsigned i = 0; i < count; i++) {
+        items[i] = first + i;
+        calls[i] = (struct call){.enqueue = true, .item = items[i], .start = schedule.now, .end = NEVER};
+    }
+    schedule.now++;
+    assert_int_equal(schedule.ops->enqueue_batch(schedule.queue, schedule.handles[thread], items, count, &result),
+                     count);
+    assert_int_equal(result, QUEUE_OK);
+    for (unsigned i = 0; i < count; i++)
+        calls[i].end = schedule.now;
+    schedule.now++;
+}
+
+static inline void schedule_produce(unsigned self)
+{
+    for (unsigned i = 0; i < schedule.calls_each;) {
+        const uintptr_t first = (uintptr_t)self << 16 | (i + 1);
+        const unsigned count = schedule.batches ? 1 + (unsigned)schedule_random(schedule.calls_each - i) : 1;
+        if (count > 1)
+            schedule_batch(self, first, count);
+        else
+            schedule_call(self, true, first);
+        i += count;
+    }
+}
+
+static inline void schedule_consume(unsigned self)
+{
+    const bool alone = schedule.threads == schedule.producers + 1;
+    for (unsigned i = 0; i < schedule.calls_each * (alone ? schedule.producers : 1); i++)
+        schedule_call(self, false, 0);
+}
+
 static inline void schedule_thread(void)
 {
     const unsigned self = schedule.self;
-    const bool alone = self >= schedule.producers && schedule.threads == schedule.producers + 1;
-    for (unsigned i = 0; i < schedule.calls_each * (alone ? schedule.producers : 1); i++)
-        schedule_call(self, self < schedule.producers, (uintptr_t)self << 16 | (i + 1));
+    if (self < schedule.producers)
+        schedule_produce(self);
+    else
+        schedule_consume(self);
     schedule.done[self] = true;
     schedule.self = schedule_pick();
     if (schedule.self == SCHEDULE_THREADS)
@@ -175,13 +217,19 @@ static inline const char *judge_delivery(void)
     return in == out ? NULL : "an item was invented";
 }
 
+// Of two items of one producer, the smaller went first.
+static inline bool went_before(const struct call *a, const struct call *b)
+{
+    return a->end < b->start || (a->item >> 16 == b->item >> 16 && a->item < b->item);
+}
+
 static inline const char *judge_order(void)
 {
     bool twice;
     for (unsigned i = 0; i < schedule.count; i++) {
         for (unsigned j = 0; j < schedule.count; j++) {
             const struct call *a = &schedule.calls[i], *b = &schedule.calls[j];
-            if (a->enqueue && b->enqueue && a->result == QUEUE_OK && b->result == QUEUE_OK && a->end < b->start &&
+            if (a->enqueue && b->enqueue && a->result == QUEUE_OK && b->result == QUEUE_OK && went_before(a, b) &&
                 taken_by(b->item, &twice)->end < taken_by(a->item, &twice)->start)
                 return "items came out of order";
         }

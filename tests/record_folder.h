@@ -78,6 +78,8 @@ static inline void sample(struct record *record)
     sample_stage(record, 0, "service", &histogram, 300);
     sample_stage(record, 1, "total", &other_histogram, 5);
     sample_accounts(record);
+    sample_timeline(record);
+    sample_threads(record);
 }
 
 static inline void write_ok(const struct record *record)

@@ -44,4 +44,31 @@ static inline void sample_accounts(struct record *record)
     record->account_count = SAMPLE_ACCOUNTS;
 }
 
+#define SAMPLE_INTERVALS 2
+
+// Adds a timeline of two intervals.
+static inline void sample_timeline(struct record *record)
+{
+    static const struct record_interval intervals[SAMPLE_INTERVALS] = {
+        {NULL, NULL, NULL, 0, 1000, 7},
+        {NULL, NULL, NULL, 1000, 1500, 9},
+    };
+    record->intervals = intervals;
+    record->interval_count = SAMPLE_INTERVALS;
+}
+
+#define SAMPLE_THREADS 2
+
+// Adds two threads of the workload; of the second is known as little as can be.
+static inline void sample_threads(struct record *record)
+{
+    static const struct record_thread threads[SAMPLE_THREADS] = {
+        {NULL, NULL, NULL, "producer", 1, 3, 10, 2, 1000, 0.5, 900, 4, 5, 6},
+        {NULL, NULL, NULL, "consumer", 1, RECORD_ABSENT, 0, 0, 1001, RECORD_ABSENT_F64, RECORD_ABSENT, RECORD_ABSENT,
+         RECORD_ABSENT, RECORD_ABSENT},
+    };
+    record->thread_rows = threads;
+    record->thread_row_count = SAMPLE_THREADS;
+}
+
 #endif

@@ -13,9 +13,10 @@ from conftest import ROOT
 HISTOGRAM = "schema_version plan_hash cell_id run_id stage bin_low_ns bin_high_ns count".split()
 LATENCY = "schema_version plan_hash cell_id run_id stage samples latency_p50_ns latency_p99_ns".split()
 STATES = "port_ns ready_ns clean_ns check_ns other_ns sleep_ns".split()
+TIMELINE = "schema_version plan_hash cell_id run_id interval_start_ns interval_ns operations".split()
 ACCOUNTING = ["schema_version", "plan_hash", "cell_id", "run_id", "thread_kind", "thread_number", "wall_ns", *STATES]
 SAME = {
-    "schema_version": 4, "plan_hash": "5d41402abc4b2a76", "status": "ok", "exit_reason": "ok", "verdict": "ok",
+    "schema_version": 5, "plan_hash": "5d41402abc4b2a76", "status": "ok", "exit_reason": "ok", "verdict": "ok",
     "machine": "made-up-2cpu", "commit": "0123456789ab", "build": "release", "compiler": "gnu 12.2.0",
     "dispatch": "direct", "allocator": "jemalloc", "pin": "compact", "cpus_allowed": 2, "warmup_ns": 10**8,
     "duration_ns": 3 * 10**8, "operations": 1000, "cpu_user_ns": 4 * 10**6, "cpu_system_ns": 10**6,
@@ -44,15 +45,18 @@ class ResultFolder:
         self.bins: list[dict[str, Any]] = []
         self.latencies: list[dict[str, Any]] = []
         self.accounts: list[dict[str, Any]] = []
+        self.timelines: list[dict[str, Any]] = []
         self.cells = 0
         self.manifest: dict[str, Any] = {}
 
     def cell(
         self, values: Sequence[float], bins: Bins = (), p99: Mapping[str, Sequence[float]] | None = None,
-        accounts: Accounts = (), part: str | None = None, also_in: Sequence[str] = (), **settings: Any,
+        accounts: Accounts = (), part: str | None = None, also_in: Sequence[str] = (), timeline: Sequence[int] = (),
+        **settings: Any,
     ) -> None:
         """`bins` are (stage, low, high, count), `accounts` (kind, number, time in each state): every run has them.
-        `p99` has a latency for each run by stage; `part` and `also_in` are what a sweep's manifest would say."""
+        `p99` has a latency for each run by stage, `timeline` the operations in each ms of every run; `part` and
+        `also_in` are what a sweep's manifest would say."""
         self.cells += 1
         if part:
             named = {"cell_id": f"cell{self.cells:04}", "part": part, "also_in": list(also_in)}
@@ -65,6 +69,10 @@ class ResultFolder:
             self.latencies += [
                 row | {"stage": stage, "samples": 5000, "latency_p99_ns": every[block]}
                 for stage, every in (p99 or {}).items()
+            ]
+            self.timelines += [
+                row | {"interval_start_ns": i * 10**6, "interval_ns": 10**6, "operations": count}
+                for i, count in enumerate(timeline)
             ]
             self.accounts += [
                 row | {"thread_kind": kind, "thread_number": number, "wall_ns": sum(times)}
@@ -88,6 +96,7 @@ class ResultFolder:
         self.folder.mkdir(parents=True, exist_ok=True)
         tables = [("throughput.csv", throughput_columns(), self.rows), ("latency.csv", LATENCY, self.latencies),
                   ("histogram.csv", HISTOGRAM, self.bins), ("accounting.csv", ACCOUNTING, self.accounts)]  # fmt: skip
+        tables += [("timeline.csv", TIMELINE, self.timelines)] if self.timelines else []
         for name, columns, rows in tables:
             with open(self.folder / name, "w", newline="", encoding="utf-8") as file:
                 writer = csv.DictWriter(file, columns, restval="", extrasaction="ignore", lineterminator="\n")

@@ -79,6 +79,8 @@ static const struct rejection rejections[] = {
     {"broken_overfills", "history", "items were inside at once"},
     {"broken_hides", "history", "was told EMPTY at"},
     {"broken_hides", "nonempty", "never was empty"},
+    {"broken_batches", "batches", "(or they are lost)"},
+    {"broken_halves", "batches", "came out in place of"},
 };
 
 #define REJECTIONS (sizeof rejections / sizeof rejections[0])

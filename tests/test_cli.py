@@ -16,85 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import KINDS, Plugins, answer, ask, real_queue, record_of, refusal
 
-COMMANDS = ["list", "describe", "topology", "fields", "run", "check", "history", "cost"]
-KINDS = ["queues", "workloads", "pools"]
-ROOT = Path(__file__).resolve().parents[1]
+COMMANDS = ["list", "describe", "topology", "fields", "run", "check", "history", "doctor", "cost", "steps"]
 SHORT = ["--warmup", "1ms", "--duration", "20ms"]
 # An hour of measuring: whatever must be refused beforehand would run into the test's time limit.
 LONG = ["--warmup", "3600s", "--duration", "3600s"]
-
-Finished = subprocess.CompletedProcess[str]
-Plugins = dict[str, list[dict[str, Any]]]
-
-
-def ask(program: Path, *words: object, **settings: Any) -> Finished:
-    """The program with these words, until it ends."""
-    typed = [str(program), *map(str, words)]
-    finished: Finished = subprocess.run(typed, capture_output=True, text=True, timeout=60, check=False, **settings)
-    return finished
-
-
-def answer(program: Path, *words: object, **settings: Any) -> str:
-    """What it prints, when it must succeed without a word on standard error."""
-    finished = ask(program, *words, **settings)
-    assert (finished.returncode, finished.stderr) == (0, "")
-    return finished.stdout
-
-
-def refusal(program: Path, *words: object, **settings: Any) -> str:
-    """Its one sentence, when it must refuse; nothing else may be printed."""
-    finished = ask(program, *words, **settings)
-    assert finished.returncode == 2, finished
-    assert finished.stdout == ""
-    lines = finished.stderr.splitlines()
-    assert lines[0].startswith("readyq")
-    assert len(lines) == 1 or lines[1].startswith("Try `readyq"), finished.stderr
-    return lines[0].partition(": ")[2]
-
-
-def record_of(text: str) -> dict[str, Any]:
-    """The one line of JSON on standard output."""
-    assert text.endswith("\n") and text.count("\n") == 1
-    record = json.loads(text)
-    assert isinstance(record, dict)
-    return record
-
-
-@pytest.fixture(scope="session")
-def known(readyq: Path) -> Plugins:
-    """All plug-ins, as `list --json` tells them."""
-    lists: Plugins = json.loads(answer(readyq, "list", "--json"))
-    assert list(lists) == KINDS
-    return lists
-
-
-@pytest.fixture(scope="session")
-def on_queue(known: Plugins) -> str:
-    """Some workload on a queue."""
-    return str(next(load["name"] for load in known["workloads"] if load["subject"] == "queue"))
-
-
-@pytest.fixture(scope="session")
-def on_pool(known: Plugins) -> str:
-    """Some workload on a pool."""
-    return str(next(load["name"] for load in known["workloads"] if load["subject"] == "pool"))
-
-
-@pytest.fixture(scope="session")
-def sanitized(readyq: Path, on_queue: str) -> bool:
-    """Whether this build has a malloc of its own."""
-    record = record_of(answer(readyq, "run", "--dry-run", "--workload", on_queue))
-    return "+" in record["build"]
-
-
-def real_queue(known: Plugins) -> str:
-    """A queue that is one, and takes parameters."""
-    return next(
-        str(queue["name"])
-        for queue in known["queues"]
-        if queue["built"] and not queue["alias_of"] and not queue["traits"]["baseline"] and queue["params"]
-    )
 
 
 # ---------------------------------------------------------------- the program and its commands
@@ -160,7 +87,8 @@ def refused_by_full_output(program: Path, *words: object) -> None:
 
 def test_standard_output_that_is_full(readyq: Path, on_queue: str) -> None:
     for words in (
-        *(["--version"], ["--help"], ["cost", "--help"], ["list"], ["list", "--json"], ["fields"], ["fields", "--json"]),
+        *(["--version"], ["--help"], ["cost", "--help"]),
+        *(["list"], ["list", "--json"], ["fields"], ["fields", "--json"]),
         ["run", "--dry-run", "--workload", on_queue],
     ):
         refused_by_full_output(readyq, *words)
@@ -175,186 +103,12 @@ def test_record_that_cannot_be_written(readyq: Path, on_queue: str, on_pool: str
     assert not folder.exists()
 
 
-# ---------------------------------------------------------------- list and describe
-
-
-def listed(folder: str) -> list[str]:
-    """The names in a list.def, read on their own."""
-    text = (ROOT / folder / "list.def").read_text()
-    return re.findall(r"^(?!QUEUE_BROKEN)[A-Z]+(?:_ALIAS|_IF)?\((?:\"[^\"]+\", *)?(\w+)", text, re.M)
-
-
-def test_list_has_every_plugin(known: Plugins) -> None:
-    names = {kind: [entry["name"] for entry in known[kind]] for kind in KINDS}
-    assert names["queues"] == listed("queues")
-    assert names["workloads"] == listed("workloads")
-    assert set(listed("peers")) < set(names["pools"])
-
-
-def test_list_tells_aliases(known: Plugins) -> None:
-    text = (ROOT / "queues" / "list.def").read_text()
-    aliases = re.findall(r'^QUEUE_ALIAS\((\w+), *(\w+), *"([^"]+)"\)', text, re.M)
-    assert aliases
-    for name, target, presets in aliases:
-        entry = next(queue for queue in known["queues"] if queue["name"] == name)
-        assert (entry["alias_of"], entry["presets"]) == (target, presets)
-
-
-def pool_traits(traits: dict[str, Any]) -> dict[str, str]:
-    """Traits of a pool from JSON, as people see them."""
-    told = {name: "yes" if traits[name.replace(" ", "_")] else "no"
-            for name in ("keys", "takes queues", "externals", "ports", "lengths", "accounts")}
-    return {
-        "keys": told["keys"],
-        "completes on": "submitter" if traits["completes_on_submitter"] else "any thread",
-        "takes queues": told["takes queues"],
-        "workers from": "0" if traits["synchronous"] else "1",
-        "externals": told["externals"],
-        "ports": told["ports"],
-        "job capacity": str(traits["job_capacity"] or "unbounded"),
-        "lengths": told["lengths"],
-        "accounts": told["accounts"],
-    }
-
-
-def check_queue_row(entry: dict[str, Any], row: str, text: str) -> None:
-    """A queue in `list`: its row among the traits, and what stands about its source, lines that go on joined."""
-    sources = text[text.index("\nqueue ", 1) :]
-    source = re.search(rf"^{entry['name']}  +((?:.|\n(?= ))*)", sources, re.M)
-    assert source
-    said = re.sub(r"\s+", " ", source[1])
-    if not entry["built"]:
-        assert row.endswith("not built") and said.startswith("not built: ") and entry["package"] in said
-        return
-    for trait in ("producers", "consumers", "enqueue", "dequeue", "reclamation"):
-        assert entry["traits"][trait] in row
-    baseline = "baseline" if entry["traits"]["baseline"] else "ok"
-    assert row.endswith("BROKEN" if entry["broken"] else baseline)
-    if entry["alias_of"]:
-        assert said == f"is {entry['alias_of']}:{entry['presets']}"
-        return
-    assert said.startswith(entry["source"])
-    assert entry["package"] is None or f"{entry['package']} {entry['version']}" in said
-    assert entry["broken"] is None or f"BROKEN: {entry['broken']}" in said
-
-
-def test_list_as_tables(readyq: Path, known: Plugins) -> None:
-    text = answer(readyq, "list")
-    for kind in KINDS:
-        alone = answer(readyq, "list", kind)
-        assert alone in text
-        assert alone.splitlines()[0].split()[0] + "s" == kind
-        for entry in known[kind]:
-            row = next(line for line in alone.splitlines() if line.split()[:1] == [entry["name"]])
-            if kind == "queues":
-                check_queue_row(entry, row, alone)
-            elif not entry.get("built", True):
-                assert f"not built: apt-get install {entry['package']}" in row
-            elif kind == "pools":
-                assert re.split("  +", row)[1:8] == list(pool_traits(entry["traits"]).values())[:7]
-    assert all(line == line.rstrip() and len(line) <= 160 for line in text.splitlines())
-
-
-def test_list_of_one_kind_as_json(readyq: Path, known: Plugins) -> None:
-    assert json.loads(answer(readyq, "list", "pools", "--json")) == {"pools": known["pools"]}
-
-
-def test_describe_tells_every_parameter(readyq: Path, known: Plugins) -> None:
-    described = 0
-    for kind in KINDS:
-        for entry in known[kind]:
-            if not entry.get("built", True):
-                assert entry["package"] in refusal(readyq, "describe", entry["name"])
-                continue
-            text = answer(readyq, "describe", entry["name"])
-            flat = " ".join(text.split())
-            assert text.startswith(entry["name"] + ", a ")
-            for what in ("summary", "source"):
-                assert " ".join(entry[what].split()) in flat
-            for param in entry["params"]:
-                assert re.search(rf"^  {param['name']} +", text, re.M)
-                described += 1
-            if kind == "pools":
-                for name, value in pool_traits(entry["traits"]).items():
-                    assert re.search(rf"^  {name} +{value}$", text, re.M)
-            for stage in entry.get("stages", []):
-                assert stage in text
-            assert entry.get("operation", "") in text
-    assert described > 10
-
-
-def test_describe_an_unknown_name(readyq: Path, known: Plugins) -> None:
-    sentence = refusal(readyq, "describe", "nothing")
-    assert sentence.startswith("there is no queue, workload or pool 'nothing'; known are ")
-    for entry in itertools.chain(*known.values()):
-        assert re.search(rf"\b{entry['name']}\b", sentence)
-    assert "is missing" in refusal(readyq, "describe")
-    assert "one NAME is enough" in refusal(readyq, "describe", "a", "b")
-
-
-def test_describe_with_parameters(readyq: Path, known: Plugins) -> None:
-    name = real_queue(known)
-    assert refusal(readyq, "describe", f"{name}:lock=mcs") == (
-        f"'{name}:lock=mcs' has parameters, but describe takes the name alone: '{name}'"
-    )
-
-
-# ---------------------------------------------------------------- topology and fields
-
-
-def test_topology_of_this_machine(readyq: Path) -> None:
-    text = answer(readyq, "topology")
-    cpus = re.findall(r"^  (\d+) +\d+ +\d+ +\d+ +\d+ +\d+$", text, re.M)
-    assert {int(cpu) for cpu in cpus} == os.sched_getaffinity(0)
-    for word in ("machine", "clock", "allocator"):
-        assert re.search(rf"^{word}  +\S+", text, re.M)
-
-
-def test_topology_of_one_processor(readyq: Path) -> None:
-    allowed = max(os.sched_getaffinity(0))
-    text = answer(readyq, "topology", preexec_fn=lambda: os.sched_setaffinity(0, {allowed}))
-    assert text.startswith("this machine: processors 1 of ")
-    assert re.search(rf"^  compact   {allowed}$", text, re.M)
-
-
-def test_topology_of_a_machine_that_we_do_not_have(readyq: Path) -> None:
-    text = answer(readyq, "topology", "--synthetic", "package:2 core:2 pu:2")
-    assert text.startswith("synthetic machine: processors 8 of 8 allowed, cores 4, packages 2, ")
-    assert "\n  compact   0 1 2 3 4 5 6 7\n" in text
-    assert "\n  scatter   0 4 2 6 1 5 3 7\n" in text
-    assert "\nclock" not in text
-
-
-def test_transfers_between_all_processors(readyq: Path) -> None:
-    """Symmetric, one row a processor, and no faster than light crosses a chip."""
-    text = answer(readyq, "topology", "--transfers")
-    allowed = sorted(os.sched_getaffinity(0))
-    if len(allowed) < 2:
-        assert "there is one processor only" in text
-        return
-    table = text.split("transfer of a cache line")[1].splitlines()
-    assert [int(word) for word in table[1].split()[1:]] == sorted(int(row.split()[0]) for row in table[2:-1])
-    rows = {int(row.split()[0]): row.split()[1:] for row in table[2:-1]}
-    assert sorted(rows) == allowed
-    columns = [int(word) for word in table[1].split()[1:]]
-    for cpu, cells in rows.items():
-        for other, cell in zip(columns, cells, strict=True):
-            assert cell == rows[other][columns.index(cpu)]
-            assert cell == "-" if cpu == other else float(cell) > 1
-    assert re.search(r"medians of 5 passes; single passes lie between [\d.]+ and [\d.]+ of their pair's", text)
-
-
-def test_transfers_of_a_machine_that_we_do_not_have(readyq: Path) -> None:
-    assert "measures this machine" in refusal(readyq, "topology", "--transfers", "--synthetic", "pu:2")
-
-
-def test_topology_that_cannot_be(readyq: Path) -> None:
-    assert "'nonsense:2'" in refusal(readyq, "topology", "--synthetic", "nonsense:2")
+# ---------------------------------------------------------------- fields
 
 
 def test_fields(readyq: Path) -> None:
     fields = json.loads(answer(readyq, "fields", "--json"))
-    assert list(fields) == ["throughput.csv", "latency.csv", "histogram.csv", "accounting.csv"]
+    assert list(fields) == ["throughput.csv", "latency.csv", "histogram.csv", "accounting.csv", "timeline.csv", "threads.csv"]
     text = answer(readyq, "fields")
     for name, columns in fields.items():
         assert name in text
@@ -441,9 +195,11 @@ def test_threads_that_cannot_be_had(readyq: Path, on_queue: str, on_pool: str, s
     assert met == parts
 
 
-def test_every_workload_runs(readyq: Path, known: Plugins) -> None:
+def test_every_workload_runs(readyq: Path, known: Plugins, tmp_path: Path) -> None:
     for load in known["workloads"]:
-        finished = ask(readyq, "run", "--workload", load["name"], *SHORT)
+        # A text without a default must be given; it names a directory.
+        places = [f":{one['name']}={tmp_path}" for one in load["params"] if (one["type"], one["default"]) == ("text", "")]
+        finished = ask(readyq, "run", "--workload", load["name"] + "".join(places), *SHORT)
         assert finished.returncode == 0, finished.stderr
         record = record_of(finished.stdout)
         assert (record["status"], record["exit_reason"], record["verdict"]) == ("ok", "ok", "ok")
@@ -480,14 +236,14 @@ def test_demands_on_a_pool(readyq: Path, on_pool: str, known: Plugins) -> None:
             record = record_of(answer(readyq, *run("workers=0,schedulers=2")))
             assert (record["threads"], record["schedulers"], record["workers"]) == (2, 2, 0)
         else:
-            assert refusal(readyq, *run("workers=0")) == (
+            assert refusal(readyq, *run("workers=0"), lacks="runs without workers") == (
                 f"workload {on_pool} is asked for no workers, but pool {pool['name']} needs at least one"
             )
         if pool["traits"]["externals"]:
             record = record_of(answer(readyq, *run("externals=3")))
             assert (record["threads"], record["schedulers"], record["workers"]) == (5, 1, 1)
         else:
-            assert refusal(readyq, *run("externals=3")) == (
+            assert refusal(readyq, *run("externals=3"), lacks="externals") == (
                 f"workload {on_pool} is asked for 3 threads that only submit, but in pool {pool['name']} only "
                 "schedulers may"
             )
@@ -714,9 +470,10 @@ def specs_of(known: Plugins) -> list[tuple[str, dict[str, Any], list[str]]]:
 def test_every_range_is_enforced(readyq: Path, known: Plugins) -> None:
     tried = 0
     for kind, entry, words in specs_of(known):
+        preset = {pair.partition("=")[0] for pair in (entry.get("presets") or "").split(",")}
         for param in entry["params"]:
             begin = f"{kind} {entry['name']}: {param['name']} must be "
-            if f"{param['name']}=" in entry.get("presets", ""):
+            if param["name"] in preset:
                 continue
             if "max" in param:
                 sentence = refusal(readyq, "run", *words, f"{entry['name']}:{param['name']}={param['max'] + 1}")
@@ -732,6 +489,22 @@ def test_every_range_is_enforced(readyq: Path, known: Plugins) -> None:
         assert sentence.startswith(f"{kind} {entry['name']}: there is no parameter 'no_such'; ")
         assert all(param["name"] in sentence for param in entry["params"])
     assert tried > 10
+
+
+def test_presets_of_a_pools_alias_stay(readyq: Path, on_pool: str, known: Plugins) -> None:
+    """None of them can be set again; of the queues that it names, each can be another one."""
+    other = real_queue(known)
+    for alias in (pool for pool in known["pools"] if pool["alias_of"] and pool["built"]):
+        words = ["run", "--dry-run", "--workload", on_pool, "--pool"]
+        presets = re.sub(r"=(\d+)us\b", r"=\g<1>000", alias["presets"]).split(",")
+        for preset in presets:
+            sentence = refusal(readyq, *words, f"{alias['name']}:{preset}")
+            assert sentence == f"pool {alias['name']}: this name stands for {preset}, which can't be set again"
+        record = record_of(answer(readyq, *words, alias["name"]))
+        assert set(presets) <= set(record["pool_params"].split(";"))
+        assert record["job_queue"] == alias["job_queue"].partition(":")[0]
+        record = record_of(answer(readyq, *words, alias["name"], "--ready-queue", other))
+        assert (record["job_queue"], record["ready_queue"]) == (alias["job_queue"].partition(":")[0], other)
 
 
 def test_presets_of_an_alias_stay(readyq: Path, on_queue: str, known: Plugins) -> None:

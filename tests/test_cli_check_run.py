@@ -342,7 +342,7 @@ def test_nothing_is_appended_to_results_of_the_version_before(readyq: Path, tmp_
     before = ROOT / "results" / "reference-ablations" / "throughput.csv"
     (tmp_path / "throughput.csv").write_bytes(before.read_bytes())
     sentence = refusal(readyq, "--workload", "pairs", *LONG, "--csv", tmp_path)
-    assert "has schema version 2 and this program writes version 4: choose another folder" in sentence
+    assert "has schema version 2 and this program writes version 5: choose another folder" in sentence
     assert (tmp_path / "throughput.csv").read_bytes() == before.read_bytes()
 
 

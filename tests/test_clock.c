@@ -188,11 +188,13 @@ static void test_spin(void **state)
     for (double ns = 100; ns < 1e7; ns *= 10) {
         const uint64_t system_start = clock_system_ns();
         const uint64_t start = clock_ticks();
-        clock_spin(clock_ticks_in(ns));
-        assert_true(clock_ticks() - start >= clock_ticks_in(ns));
+        const struct clock_span span = clock_spin(clock_ticks_in(ns));
+        assert_in_range(span.start, start, span.end);
+        assert_in_range(span.end, span.start + clock_ticks_in(ns), clock_ticks());
         assert_true((double)(clock_system_ns() - system_start) >= 0.98 * ns);
     }
-    clock_spin(0);
+    const struct clock_span none = clock_spin(0);
+    assert_true(none.start > 0 && none.end >= none.start);
 }
 
 // Where the counter is not trusted, everything still works, in ns.

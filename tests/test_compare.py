@@ -116,6 +116,26 @@ def test_groups_that_mix_cells_are_refused(made: ResultFolder, refused: Callable
     )
 
 
+def test_the_best_other_value_is_a_base_of_its_own_in_each_group(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = ResultFolder(tmp_path)
+    for workers, speeds in ((1, {"ours": 6, "twin": 9, "x": 3, "y": 2}), (2, {"ours": 6, "twin": 9, "x": 1, "y": 4})):
+        for pool, speed in speeds.items():
+            made.cell([1e6 * speed * drift for drift in DRIFT], pool=pool, workload="blast", schedulers=1,
+                      workers=workers, threads=1 + workers)
+    words = ["--axis", "pool", "--base", "best", "--of", "ours", "--leave-out", "twin", "--by", "workload,workers"]
+    assert compare_cli.main([str(made.write()), *words]) == 0
+    _, _, first, second, middle = capsys.readouterr().out.splitlines()
+    assert first.split()[:7] == "blast 1 ours / x 6 2.000".split()
+    assert second.split()[:7] == "blast 2 ours / y 6 1.500".split()
+    assert middle == "median over the 2 groups with pairs: 1.750"
+    assert compare_cli.main([str(made.folder), *words, "--metric", "workers"]) == 0  # the best by throughput still
+    assert [line.split()[4] for line in capsys.readouterr().out.splitlines()[2:4]] == ["x", "y"]
+    assert compare_cli.main([str(made.folder), *words, "--leave-out", "twn"]) == 2
+    assert "pool never is 'twn' in this result" in capsys.readouterr().err
+
+
 BAD = {
     "no column 'pool.ready_lok' in this result; the nearest: pool.ready_lock": ["--axis", "pool.ready_lok"],
     "no column 'workers_' in this result; the nearest: workers": [*AXIS, "--by", "workers_"],
@@ -193,6 +213,64 @@ def test_only_the_runs_of_a_part_are_compared_if_one_is_named(
     assert refused(folder, *words, "pool") == "no part 'pool' in this result; it has batch, elements"
     folder.manifest = {}
     assert refused(folder, *words, "pool") == "no part 'pool' in this result; it has none that are known"
+
+
+# Metrics that are no column
+
+
+@pytest.fixture
+def rates(tmp_path: Path) -> ResultFolder:
+    """Two pools at two rates: `ours` has half the latency at the first, and a third of the CPU time at the second."""
+    folder = ResultFolder(tmp_path / "rates")
+    for rate, pool, p99, cpu_ns in ((1000, "ours", 500, 30), (1000, "tbb", 1000, 30), (2000, "ours", 70, 10),
+                                    (2000, "tbb", 70, 30)):
+        folder.cell(
+            [rate] * 6, pool=pool, workload="open_loop", schedulers=1, workers=1, threads=2,
+            workload_params=f"rate={rate}", cpu_ns_per_operation=cpu_ns, window_ns=10**9,
+            p99={"total": [p99 * drift for drift in DRIFT], "service": [7] * 6},
+        )
+    return folder
+
+
+BY_RATE = ("--axis", "pool", "--of", "ours", "--base", "tbb", "--by", "workload.rate")
+
+
+def test_a_percentile_of_a_stage_is_a_metric(
+    rates: ResultFolder, capsys: pytest.CaptureFixture[str], compared: Callable[..., list[list[str]]]
+) -> None:
+    _, first, second, middle = compared(rates, *BY_RATE, "--metric", "total.p99")
+    assert first == "1000 ours / tbb 6 0.500 0.500 0.500 0.500 0.500".split()
+    assert second == "2000 ours / tbb 6 1.000 1.000 1.000 1.000 1.000".split() and middle[-1] == "0.750"
+    assert compare_cli.main([str(rates.folder), *BY_RATE, "--metric", "total.p99"]) == 0
+    assert capsys.readouterr().out.startswith("total.p99: ratio within a block")
+    assert [row[4] for row in compared(rates, *BY_RATE, "--metric", "service.p99")[1:3]] == ["6", "6"]
+
+
+def test_cost_and_quotients_are_metrics(
+    rates: ResultFolder, compared: Callable[..., list[list[str]]]
+) -> None:
+    for metric, ratios in (("cpu_ns_per_operation", ["1.000", "0.333"]), ("cpus", ["1.000", "1.000"])):
+        assert [row[5] for row in compared(rates, *BY_RATE, "--metric", metric)[1:3]] == ratios
+
+
+def test_runs_without_the_percentile_are_left_out_and_counted(
+    rates: ResultFolder, compared: Callable[..., list[list[str]]]
+) -> None:
+    (lost,) = [row for row in rates.latencies if row["stage"] == "total" and row["pool"] == "ours"
+               and row["workload_params"] == "rate=1000" and row["block"] == 2]
+    lost["latency_p99_ns"] = ""
+    _, first, _, _, gaps = compared(rates, *BY_RATE, "--metric", "total.p99")
+    assert first[:6] == "1000 ours / tbb 5 0.500".split()
+    assert " ".join(gaps) == "1 of 24 runs have no total.p99: too few samples, or no such stage"
+
+
+def test_a_percentile_that_is_not_there_is_refused(rates: ResultFolder, refused: Callable[..., str]) -> None:
+    said = refused(rates, *BY_RATE, "--metric", "totl.p99")
+    assert said.startswith("no column 'totl.p99' in this result; the nearest: total.p99")
+    assert refused(rates, *BY_RATE, "--metric", "total.p98").startswith("no column 'total.p98' in this result")
+    for row in rates.latencies:
+        row["latency_p99_ns"] = ""
+    assert refused(rates, *BY_RATE, "--metric", "total.p99").startswith("column 'total.p99' holds no numbers")
 
 
 # How much slower

@@ -2,50 +2,8 @@
 // The environment record of machines that we do not have, from files as their kernels write them.
 #include "tests/unit.h"
 
-#include <errno.h>
-#include <ftw.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-
 #include "tests/environment_checks.h"
-
-static char root[] = P_tmpdir "/readyq_environment_XXXXXX";
-
-// Writes a file below the root, with the folders it needs.
-static void put(const char *path, const char *text)
-{
-    char full[512];
-    assert_true(snprintf(full, sizeof full, "%s%s", root, path) < (int)sizeof full);
-    for (char *slash = strchr(full + strlen(root) + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        assert_true(mkdir(full, 0700) == 0 || errno == EEXIST);
-        *slash = '/';
-    }
-    FILE *file = fopen(full, "w");
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
-}
-
-static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *walk)
-{
-    (void)status, (void)kind, (void)walk;
-    return remove(path);
-}
-
-static int make_root(void **state)
-{
-    (void)state;
-    memcpy(root + sizeof root - 7, "XXXXXX", 6);
-    return mkdtemp(root) ? 0 : -1;
-}
-
-static int remove_root(void **state)
-{
-    (void)state;
-    return nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-}
+#include "tests/made_root.h"
 
 static void read_machine(struct environment *environment, const char *synthetic)
 {

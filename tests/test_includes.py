@@ -12,12 +12,12 @@ LEVELS = [
     ("contract ground", re.compile(r"core/(fault|param)\.[ch]$")),
     ("machine", re.compile(r"core/machine/")),
     ("sync", re.compile(r"core/sync/")),
-    ("queue", re.compile(r"core/(queue|queue_loops|queue_client|item_log|item_memory|reclaim)\.[ch]$")),
+    ("queue", re.compile(r"core/(queue|queue_loops|queue_client|item_log|item_memory|reclaim|inject)\.[ch]$")),
     ("history", re.compile(r"core/history/")),
     ("measure", re.compile(r"core/measure/")),
     ("pool", re.compile(r"core/(pool(_ports)?\.h$|pool/)")),
     ("check", re.compile(r"core/check/")),
-    ("workload", re.compile(r"core/workload(_items|_jobs)?\.[ch]$")),
+    ("workload", re.compile(r"core/workload(_\w+)?\.[ch]$")),
     ("run", re.compile(r"core/(run/|registry\.[ch]$)")),
 ]
 
@@ -83,7 +83,7 @@ def test_core_names_no_plugin():
         text = (ROOT / listing / "list.def").read_text()
         names += re.findall(r"^(?:QUEUE|WORKLOAD|POOL)(?:_ALIAS|_IF)?\((?:\"[^\"]+\",\s*)?(\w+)", text, re.M)
     assert names
-    ordinary = {"list", "null", "pairs", "blast", "uv"}  # English words: looked for as quoted names only
+    ordinary = {"list", "null", "pairs", "blast", "keyed", "uv"}  # English words: looked for as quoted names only
     for name, text in sources():
         if not name.startswith("core/"):
             continue

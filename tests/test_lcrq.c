@@ -31,11 +31,28 @@ static void test_two_words_that_were_not_there_at_once_are_not_believed(void **s
     get_nothing(0);
 }
 
+// Retired rings are looked at the sooner the more cells they have.
+static void test_few_big_rings_wait(void **state)
+{
+    (void)state;
+    static const uint64_t sizes[] = {2, 32768};
+    for (unsigned i = 0; i < 2; i++) {
+        struct fault fault = {""};
+        const struct rings_config config = {.ring = sizes[i], .reclaim = RECLAIM_HAZARD};
+        check_env_init(&env, &RINGS_OPS, NULL);
+        assert_int_equal(rings_init(&queue, &env.env, &config), 0);
+        assert_int_equal(queue.reclaim.pause == 1, i == 1);
+        rings_fini(&queue);
+        assert_int_equal(check_env_fini(&env, &fault), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         RINGS_STEPS,
         cmocka_unit_test_setup_teardown(test_two_words_that_were_not_there_at_once_are_not_believed, set_up, tear_down),
+        cmocka_unit_test(test_few_big_rings_wait),
     };
     return cmocka_run_group_tests_name("lcrq", tests, NULL, NULL);
 }

@@ -10,6 +10,8 @@ RUNS = {
     "queue": ["--workload", "producer_consumer", "--queue", "erts_mpsc"],
     "pool": ["--workload", "closed_loop:workers=2", "--pool", "erts:accounting=yes"],
     "ports": ["--workload", "port_churn", "--pool", "erts:completion=worker,stop=poison"],
+    "files": ["--workload", "file_io:directory=.,file_bytes=262144,schedulers=2"],
+    "packing": ["--workload", "deflate:input_bytes=20k,block_bytes=4096,window=4"],
     "history of a queue": ["--workload", "producer_consumer", "--check", "full", "--check-memory", "16"],
     "history of a pool": ["--workload", "closed_loop:keys=2", "--check", "full", "--check-memory", "16"],
 }

@@ -17,7 +17,7 @@ import pytest
 from conftest import ROOT, wait_until
 
 from benchlib import mutants_ladder as ladder
-from benchlib import mutants_list, mutants_models, mutants_table, mutants_tree
+from benchlib import mutants_cli, mutants_list, mutants_models, mutants_table, mutants_tree
 from benchlib.errors import Refused
 from benchlib.mutants_climb import BaselineFails, Climb, Row
 from benchlib.mutants_journal import Journal, Line
@@ -232,6 +232,18 @@ def test_the_last_rungs_get_what_the_others_let_live(tree: FakeTree, journal: Jo
     assert not tree.calls and "nothing to do" in said[0]
 
 
+def test_what_only_the_last_rungs_need_waits_until_a_mutant_gets_there(tree: FakeTree, journal: Journal) -> None:
+    rungs = [rung("low", "a"), rung("high", "b", last=True)]
+    climb(tree, journal, rungs, "a")
+    assert ("", "low") in tree.calls and ("", "high") not in tree.calls
+    tree.calls.clear()
+    _, said = climb(tree, journal, rungs, "a", "b")
+    assert tree.calls == [("b", "low"), ("", "high"), ("b", "high")]
+    assert [sentence.partition(",")[0] for sentence in said] == [
+        "2 of 2 b: survived", "without any mutant first: 1 steps must pass", "2 of 2 b: killed by high",
+    ]  # fmt: skip
+
+
 def test_what_is_known_is_not_done_again(tree: FakeTree, journal: Journal) -> None:
     rungs = [rung("low", "a"), rung("high", "b")]
     before, _ = climb(tree, journal, rungs, "a", "b")
@@ -287,6 +299,8 @@ def test_a_mutant_that_does_not_build_is_a_fault(tree: FakeTree, journal: Journa
     rows, said = climb(tree, journal, [rung("low", "a", "b")], "a", "b")
     assert outcomes(rows) == {"a": {"low": "killed"}, "b": {"low": "not built"}}
     assert any("no such word" in sentence for sentence in said)
+    rows, _ = climb(tree, journal, [rung("low", "a", "b"), rung("high", last=True)], "b")
+    assert outcomes(rows) == {"b": {"low": "not built"}}, "it is not tried again"
     assert mutants_table.faults(rows) == ["b does not build"]
 
 
@@ -373,6 +387,36 @@ def test_the_table() -> None:
     assert "- **second**: No difference. Seen by y.pml." in text
     assert "1 died, and 2 survived" in text
     assert mutants_table.named_in(text) == {"first": False, "second": True, "third": False}
+
+
+def test_the_table_can_be_read_again() -> None:
+    text = TABLE.read_text()
+    everything = mutants_list.load(ROOT)
+    rows = mutants_table.read(text, everything, ladder.LADDER)
+    again = mutants_table.render([*rows.values()], ladder.LADDER, mutants_models.refutations(ROOT))
+    assert again == text
+    assert mutants_table.read(text, everything, ladder.LADDER[1:]) == {}, "of other rungs"
+    assert mutants_table.read("", everything, ladder.LADDER) == {}
+
+
+def test_some_rows_of_the_table_are_renewed_and_the_others_stay(tmp_path: Path) -> None:
+    table = tmp_path / "mutants.md"
+    first, second, third, fourth = (mutant(name) for name in ("first", "second", "third", "fourth"))
+    everything = [first, second, third, fourth]
+    mutants_cli.renew(table, [row(third, code="differs", unit="killed")], everything, {})
+    assert [*mutants_table.named_in(table.read_text())] == ["third"], "there was no table"
+    renewed = [row(fourth, code="differs", unit="hangs"), row(first, code="same", asan="survived", tsan="killed")]
+    mutants_cli.renew(table, renewed, everything, {"first": "y.pml"})
+    shown = [line for line in table.read_text().splitlines() if "core/x.c" in line]
+    assert shown == [
+        "| first |  | core/x.c | - | same | - | - | - | survived | killed | y.pml |",
+        "| third |  | core/x.c | - | differs | killed | - | - | spared | spared | - |",
+        "| fourth |  | core/x.c | - | differs | hangs | - | - | spared | spared | - |",
+    ]
+    assert "| unit | 2 | 2 | 2 |" in table.read_text() and "Of 3 mutants 3 died" in table.read_text()
+    mutants_cli.renew(table, [row(third, code="differs", unit="survived")], [first, third], {})
+    assert [*mutants_table.named_in(table.read_text())] == ["first", "third"], "the fourth is listed no more"
+    assert "| third |  | core/x.c | - | differs | survived |" in table.read_text()
 
 
 def test_what_concerns_whom() -> None:

@@ -60,7 +60,7 @@ static void test_print(void **state)
     char *text = NULL;
     size_t size;
     FILE *out = open_memstream(&text, &size);
-    params_print(table, out);
+    params_print(table, NULL, out);
     fclose(out);
     for (const struct param *param = table; param->name; param++) {
         assert_non_null(strstr(text, param->name));
@@ -70,6 +70,24 @@ static void test_print(void **state)
     assert_non_null(strstr(text, "none | mutex | ticket"));
     for (const char *line = text; *line; line = strchr(line, '\n') + 1)
         assert_true(strcspn(line, "\n") <= 120);
+    free(text);
+}
+
+// In place of its default, each parameter that a name presets shows what it is fixed at, and no other does.
+static void test_print_presets(void **state)
+{
+    (void)state;
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    params_print(table, "window=77,lock=ticket", out);
+    fclose(out);
+    assert_non_null(strstr(text, "77, fixed"));
+    assert_non_null(strstr(text, "ticket, fixed"));
+    unsigned fixed = 0;
+    for (const char *at = text; (at = strstr(at, ", fixed")) != NULL; at++)
+        fixed++;
+    assert_int_equal(fixed, 2);
     free(text);
 }
 
@@ -171,6 +189,7 @@ int main(void)
         cmocka_unit_test(test_value),
         cmocka_unit_test(test_quantity_and_range),
         cmocka_unit_test(test_print),
+        cmocka_unit_test(test_print_presets),
         cmocka_unit_test(test_new),
         cmocka_unit_test(test_split),
         cmocka_unit_test(test_choice_of_every_listed_queue),

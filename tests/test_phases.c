@@ -13,7 +13,6 @@
 
 #include "core/run/phases.h"
 #include "core/run/progress_line.h"
-#include "core/run/sentinel.h"
 
 #define MOST_THREADS 8
 #define WARMUP_NS 5000000u
@@ -116,6 +115,8 @@ static void body(struct workload_thread *self)
             seen->recorded++;
         workload_record(self, 0, 100);
         operations += counts ? 3 : 0;
+        self->observed += counts ? 10 : 0; // in runs of five
+        self->handovers += counts ? 2 : 0;
         self->failed++;
         thread_yield();
     }
@@ -235,6 +236,48 @@ static void test_measures_own_windows(void **state)
         assert_int_equal(fixture.moments[moment], 1);
     phases_destroy(phases);
     assert_null(fixture.run.phases);
+}
+
+static void test_each_thread_has_a_row(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct run_phases *phases = finish(&fixture, SCRIPT_COUNT, 3, 1);
+    struct phases_result result;
+    struct record_thread rows[4];
+    phases_measure(phases, &result);
+    phases_describe_threads(phases, rows);
+    for (unsigned i = 0; i < 4; i++) {
+        const struct seen *seen = &fixture.seen[i];
+        assert_string_equal(rows[i].role, i < 3 ? "active" : "passive");
+        assert_int_equal(rows[i].thread_number, i < 3 ? i + 1 : 1);
+        assert_int_equal(rows[i].operations, seen->end - seen->start);
+        assert_int_equal(rows[i].operations_failed, seen->end_failed - seen->start_failed);
+        // Each is cut down to whole nanoseconds, so a sum of two lacks up to one more.
+        assert_in_range(rows[i].window_ns, result.window_ns, result.window_ns + result.skew_ns + 1);
+        assert_true(rows[i].throughput_ops_per_s * (double)rows[i].window_ns * 1e-9 <= (double)rows[i].operations + 1);
+        assert_true(rows[i].cpu_ns > 0 && rows[i].cpu_ns <= rows[i].window_ns * 2);
+        assert_true(rows[i].cpu == RECORD_ABSENT && rows[i].migrations == RECORD_ABSENT);
+        for (unsigned other = 0; other < i; other++)
+            assert_int_not_equal(phases_thread_id(phases, i), phases_thread_id(phases, other));
+    }
+    phases_destroy(phases);
+}
+
+static void test_runs_of_one_thread_are_measured(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct phases_result result;
+    struct run_phases *phases = finish(&fixture, SCRIPT_COUNT, 2, 1);
+    phases_measure(phases, &result);
+    // A run that the window cuts is one of its own, so the mean is a little below five.
+    assert_true(result.run_length_mean > 4 && result.run_length_mean < 5);
+    phases_destroy(phases);
+    phases = finish(&fixture, SCRIPT_STARVE, 1, 1);
+    phases_measure(phases, &result);
+    assert_true(result.run_length_mean > 4);
+    phases_destroy(phases);
 }
 
 static void test_starved_thread_counts(void **state)
@@ -363,31 +406,21 @@ static void test_progress_line(void **state)
     assert_false(line.visible);
 }
 
-static void test_sentinel(void **state)
-{
-    (void)state;
-    struct topology topology;
-    struct fault fault = {""};
-    assert_int_equal(topology_load(&topology, NULL, &fault), 0);
-    const double ns = sentinel_round_trip_ns(&topology);
-    assert_true(topology.cores > 1 ? ns > 0 : isnan(ns));
-    const unsigned count = topology.count;
-    topology.count = 1;
-    assert_true(isnan(sentinel_round_trip_ns(&topology)));
-    topology.count = count;
-    topology_unload(&topology);
-}
-
 int main(int argc, char **argv)
 {
     clock_calibrate();
     if (argc == 3 && strcmp(argv[1], "--stuck") == 0)
         return run_stuck((enum script)atoi(argv[2]));
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_measures_own_windows), cmocka_unit_test(test_starved_thread_counts),
-        cmocka_unit_test(test_load_stays_on),        cmocka_unit_test(test_attach_failure_calls_all_off),
-        cmocka_unit_test(test_give_up_stops_all),    cmocka_unit_test(test_stuck_in_every_phase),
-        cmocka_unit_test(test_progress_line),        cmocka_unit_test(test_sentinel),
+        cmocka_unit_test(test_measures_own_windows),
+        cmocka_unit_test(test_each_thread_has_a_row),
+        cmocka_unit_test(test_runs_of_one_thread_are_measured),
+        cmocka_unit_test(test_starved_thread_counts),
+        cmocka_unit_test(test_load_stays_on),
+        cmocka_unit_test(test_attach_failure_calls_all_off),
+        cmocka_unit_test(test_give_up_stops_all),
+        cmocka_unit_test(test_stuck_in_every_phase),
+        cmocka_unit_test(test_progress_line),
     };
     return cmocka_run_group_tests_name("phases", tests, NULL, NULL);
 }

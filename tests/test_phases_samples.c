@@ -68,12 +68,11 @@ static void run_phases(struct fixture *fixture, uint64_t sample_ns)
                                      .warmup_ns = WARMUP_NS,
                                      .duration_ns = DURATION_NS,
                                      .stuck_ns = 10000000000u,
-                                     .sample_ns = sample_ns,
+                                     .timers = {{sample_ns, sample}},
                                      .context = fixture,
                                      .attach = attach,
                                      .detach = detach,
-                                     .at_moment = at_moment,
-                                     .sample = sample};
+                                     .at_moment = at_moment};
     struct run_phases *phases;
     struct fault fault = {""};
     char detail[256] = "";
@@ -205,6 +204,46 @@ static void a_queue_tells_its_items_and_its_elements(void **state)
 
 static struct topology topology;
 
+static const char *regime_of(uint64_t empty, uint64_t shallow, uint64_t deep)
+{
+    const struct length_series series = {.samples = empty + shallow + deep, .empty = empty, .deep = deep};
+    const char *regime = lengths_regime(&series);
+    return regime ? regime : "none";
+}
+
+static void the_regime_is_told_by_four_fifths_of_the_samples(void **state)
+{
+    (void)state;
+    assert_string_equal(regime_of(9, 0, 0), "none");
+    assert_string_equal(regime_of(10, 0, 0), "empty");
+    assert_string_equal(regime_of(80, 20, 0), "empty");
+    assert_string_equal(regime_of(79, 21, 0), "shallow");
+    assert_string_equal(regime_of(0, 80, 20), "shallow");
+    assert_string_equal(regime_of(40, 40, 20), "shallow");
+    assert_string_equal(regime_of(0, 20, 80), "deep");
+    assert_string_equal(regime_of(0, 21, 79), "mixed");
+    assert_string_equal(regime_of(79, 0, 21), "mixed");
+}
+
+// The same lengths are deep for one thread and shallow for many.
+static void the_regime_counts_items_for_each_thread(void **state)
+{
+    (void)state;
+    const struct pool_ops talks = {.lengths = say};
+    const char *const expected[] = {"deep", "deep", "shallow"};
+    for (unsigned threads = 1; threads <= 3; threads++) {
+        struct lengths lengths = {.threads = threads};
+        said = (struct pool_lengths){2 * LENGTHS_DEEP, UINT64_MAX, UINT64_MAX};
+        for (unsigned i = 0; i < LENGTHS_LEAST; i++)
+            lengths_sample_pool(&lengths, &talks, NULL);
+        struct record record;
+        record_clear(&record);
+        lengths_record(&lengths, &record);
+        assert_string_equal(record.job_queue_regime, expected[threads - 1]);
+        assert_null(record.queue_regime);
+    }
+}
+
 // A whole run; if on a pool, on one whose lengths are those `said`.
 static void run_words(struct outcome *outcome, const char *words)
 {
@@ -237,7 +276,7 @@ static void a_run_records_the_lengths_of_its_subject(void **state)
     assert_true(record->elements_held_mean >= 1 && record->elements_held_mean <= (double)record->elements_held_max);
     assert_true(isnan(record->job_queue_length_mean) && record->ready_queue_length_max == RECORD_ABSENT);
     outcome_free(&outcome);
-    run_words(&outcome, "--workload pairs --queue erts_mpsc --warmup 1ms --duration 5ms");
+    run_words(&outcome, "--workload pairs --queue erts_mpsc --warmup 1ms --duration 5ms --sample-lengths 0");
     assert_true(outcome.record.length_samples == RECORD_ABSENT && isnan(outcome.record.queue_length_mean));
     outcome_free(&outcome);
     said = (struct pool_lengths){12, 3, 40};
@@ -270,13 +309,15 @@ static void the_interval_is_part_of_the_cell_and_has_a_least(void **state)
     (void)state;
     struct run_plan plan;
     struct fault fault = {""};
-    char off[17], zero[17], one[17], two[17];
-    plan_of(&plan, "--workload pairs", off, &fault, 0);
+    char usual[17], same[17], zero[17], one[17], two[17];
+    plan_of(&plan, "--workload pairs", usual, &fault, 0);
+    plan_of(&plan, "--workload pairs --sample-lengths 20ms", same, &fault, 0);
     plan_of(&plan, "--workload pairs --sample-lengths 0", zero, &fault, 0);
     plan_of(&plan, "--workload pairs --sample-lengths 100us", one, &fault, 0);
     plan_of(&plan, "--workload pairs --sample-lengths 1ms", two, &fault, 0);
-    assert_string_equal(off, zero);
-    assert_string_not_equal(off, one);
+    assert_string_equal(usual, same);
+    assert_string_not_equal(usual, zero);
+    assert_string_not_equal(usual, one);
     assert_string_not_equal(one, two);
     plan_of(&plan, "--workload pairs --sample-lengths 99us", two, &fault, -EINVAL);
     assert_string_equal(fault.text, "--sample-lengths must be 0 or between 100us and 3600s, not 99us");
@@ -306,6 +347,8 @@ int main(void)
         cmocka_unit_test(lengths_are_summed_up_by_what_is_known),
         cmocka_unit_test(where_nothing_is_known_all_is_absent),
         cmocka_unit_test(a_queue_tells_its_items_and_its_elements),
+        cmocka_unit_test(the_regime_is_told_by_four_fifths_of_the_samples),
+        cmocka_unit_test(the_regime_counts_items_for_each_thread),
         cmocka_unit_test(a_run_records_the_lengths_of_its_subject),
         cmocka_unit_test(the_interval_is_part_of_the_cell_and_has_a_least),
     };

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "core/machine/memory.h"
+#include "core/run/traits.h"
 
 // A machine with two packages, whatever this one is.
 static struct topology topology;
@@ -250,6 +251,93 @@ static void test_holds_demands_against_resolved_traits(void **state)
     free(text);
 }
 
+// With keys, neither queue of a pool may let jobs of one key overtake each other; without them, both may.
+static void test_keys_need_queues_that_keep_order(void **state)
+{
+    (void)state;
+    struct run_request request;
+    char *text;
+    words_expect(&request, "--workload closed_loop", &text);
+    struct run_options *options = &request.options;
+    const struct workload_ops *load = options->workload;
+    struct workload_ops asking = *load;
+    asking.resolve = resolve_asked;
+    asked = (struct workload_demand){.roles = {{.name = "scheduler", .threads = 1}}, .workers = 1, .needs_keys = true};
+    promised = traits_resolved(options->pool->ops, options->pool_config);
+    assert_true(promised.keys);
+    options->workload = &asking;
+    expect_plan_of(options, 1, 0);
+    struct queue_choice *const queues[] = {&options->job_queue, &options->ready_queue};
+    for (unsigned i = 0; i < 2; i++) {
+        struct queue_entry named = *queues[i]->entry;
+        const struct queue_entry *entry = queues[i]->entry;
+        const enum queue_order order = queues[i]->traits.order;
+        named.name = "lottery";
+        queues[i]->entry = &named;
+        queues[i]->traits.order = QUEUE_ORDER_RELAXED;
+        expect_refusal_of(options, PARTS("closed_loop is asked for keys", "the queue lottery", "(trait order)"));
+        asked.needs_keys = false;
+        expect_plan_of(options, 1, 0);
+        asked.needs_keys = true;
+        queues[i]->traits.order = order;
+        queues[i]->entry = entry;
+    }
+    options->workload = load;
+    options_free(&request);
+    free(text);
+}
+
+static void expect_origins(const struct run_options *options, const char *expected)
+{
+    struct run_plan plan;
+    struct fault fault = {""};
+    struct environment environment = {.machine = "a-machine"};
+    struct record record;
+    if (run_plan_make(&plan, options, &topology, &fault) != 0)
+        fail_msg("refused: %s", fault.text);
+    run_plan_describe(&plan, &environment, &record);
+    if (!expected)
+        assert_null(record.queue_origins);
+    else
+        assert_string_equal(record.queue_origins ? record.queue_origins : "none", expected);
+    run_plan_free(&plan);
+}
+
+// Of queues that come from elsewhere, each once.
+static void test_says_where_queues_come_from(void **state)
+{
+    (void)state;
+    struct run_request request;
+    char *text;
+    words_expect(&request, "--workload pairs --queue list", &text);
+    const struct queue_entry *listed = request.options.queue.entry;
+    struct queue_entry foreign = *listed, other = *listed;
+    foreign.package = "libforeign-dev";
+    foreign.version = "1.2-3";
+    other.name = "other";
+    other.package = "libother-dev";
+    other.version = "4";
+    expect_origins(&request.options, NULL);
+    request.options.queue.entry = &foreign;
+    expect_origins(&request.options, "list=libforeign-dev 1.2-3");
+    request.options.queue.entry = listed;
+    options_free(&request);
+    free(text);
+
+    words_expect(&request, "--workload closed_loop --job-queue list --ready-queue list", &text);
+    struct run_options *options = &request.options;
+    expect_origins(options, NULL);
+    options->ready_queue.entry = &other;
+    expect_origins(options, "other=libother-dev 4");
+    options->job_queue.entry = &foreign;
+    expect_origins(options, "list=libforeign-dev 1.2-3;other=libother-dev 4");
+    options->ready_queue.entry = &foreign;
+    expect_origins(options, "list=libforeign-dev 1.2-3");
+    options->job_queue.entry = options->ready_queue.entry = listed;
+    options_free(&request);
+    free(text);
+}
+
 static void test_refuses_too_many_threads(void **state)
 {
     (void)state;
@@ -304,7 +392,8 @@ static void test_describes_a_queue(void **state)
     assert_null(record.pool);
     assert_null(record.job_queue);
     assert_string_equal(record.dispatch, "direct");
-    assert_string_equal(record.optional_ops, "prepare=native;clean=emulated;garbage=emulated");
+    assert_string_equal(record.optional_ops, "prepare=native;clean=emulated;garbage=emulated;enqueue_batch=emulated;"
+                                             "dequeue_batch=emulated");
     assert_string_equal(record.allocator, memory_allocator_name());
     assert_string_equal(record.pin, "1,2,0");
     assert_string_equal(record.cpus, "1 2 0 1 2 0 1 2 0");
@@ -348,7 +437,9 @@ static void test_describes_a_pool(void **state)
     assert_string_equal(record.ready_queue, "ticket_list");
     assert_string_equal(record.ready_queue_params, "lock=ticket;capacity=0");
     assert_string_equal(record.optional_ops, "job_prepare=native;job_clean=native;job_garbage=native;"
-                                             "ready_prepare=native;ready_clean=emulated;ready_garbage=emulated");
+                                             "job_enqueue_batch=emulated;job_dequeue_batch=emulated;"
+                                             "ready_prepare=native;ready_clean=emulated;ready_garbage=emulated;"
+                                             "ready_enqueue_batch=emulated;ready_dequeue_batch=emulated");
     assert_string_equal(record.dispatch, "vtable");
     assert_int_equal(record.threads, 3);
     assert_int_equal(record.schedulers, 1);
@@ -399,9 +490,10 @@ static void test_cell_without_a_check(void **state)
     (void)state;
     char text[512], cell[17];
     snprintf(text, sizeof text,
-             "workload=pairs\nworkload_params=threads=1;kind=managed;sample_every=64;think_ns=0\nqueue=list\n"
+             "workload=pairs\nworkload_params=threads=1;kind=managed;prefill=0;sample_every=64;think_ns=0;"
+             "think=constant\nqueue=list\n"
              "queue_params=lock=mutex;capacity=0\nwarmup_ns=100000000\nduration_ns=1000000000\nstuck_ns=10000000000\n"
-             "dispatch=vtable\nsample_lengths_ns=0\npin=compact\nallocator=%s\n",
+             "dispatch=vtable\nsample_lengths_ns=20000000\npin=compact\nallocator=%s\n",
              memory_allocator_name());
     uint64_t hash = 0xcbf29ce484222325u; // FNV-1a
     for (const char *at = text; *at; at++)
@@ -489,6 +581,8 @@ int main(void)
         cmocka_unit_test(test_refuses_what_the_pool_would),
         cmocka_unit_test(test_refuses_pools_by_changed_traits),
         cmocka_unit_test(test_holds_demands_against_resolved_traits),
+        cmocka_unit_test(test_keys_need_queues_that_keep_order),
+        cmocka_unit_test(test_says_where_queues_come_from),
         cmocka_unit_test(test_refuses_too_many_threads),
         cmocka_unit_test(test_places_threads_then_workers),
         cmocka_unit_test(test_describes_a_queue),

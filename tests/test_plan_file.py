@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchlib import cells, paths, plan, points, programs, schedule, units
+from benchlib import built, cells, paths, plan, points, programs, schedule, units
 from benchlib.errors import Refused
 from benchlib.plan_schema import PROGRAM
 from benchlib.programs import Programs
@@ -156,7 +156,7 @@ MALFORMED = {
     'the plan has the unknown key "repeat"; known are name, title, repeats': HEAD + "repeat = 2",
     'base has the unknown key "durations"; known are workload, queue': HEAD + '[base]\ndurations = "1s"',
     'axes has the unknown key "threads.n"': HEAD + '[axes]\n"threads.n" = [1]',
-    'part 1 has the unknown key "axis"; known are name, base, axes': HEAD + '[[part]]\nname = "a"\n[part.axis]\n',
+    'part 1 has the unknown key "axis"; known are name, figure, base, axes': HEAD + '[[part]]\nname = "a"\n[part.axis]\n',
     'part 2 lacks the key "name"': HEAD + '[[part]]\nname = "a"\n[[part]]\n',
     "repeats is 0, but must be at least 1": 'name = "p"\nrepeats = 0',
     "repeats is 100000000000, but must be at most 10000": 'name = "p"\nrepeats = 100000000000',
@@ -246,9 +246,12 @@ def test_the_program_takes_every_cell_of_the_plans_that_come_with_it(
     for name in {str(cell.settings[PROGRAM]) for cell in expanded if PROGRAM in cell.settings}:
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).symlink_to(readyq)
-    found = points.resolve(chosen, expanded, Programs(expanded, None))
+    under_test = Programs(expanded, None)
+    expanded, _ = built.keep(chosen, expanded, under_test)
+    found, missed = points.resolve(chosen, expanded, under_test)
     block_s = sum(schedule.run_seconds(point.resolved) for point in found)
-    assert len(found) + sum(len(point.also_in) for point in found) == len(expanded)
+    assert missed or len(found) + sum(len(point.also_in) for point in found) == len(expanded)
+    assert chosen.leave_out_lacking or not missed
     assert schedule.blocks_within(chosen.budget_s, block_s, chosen.repeats) == chosen.repeats
 
 

@@ -4,8 +4,11 @@
 import csv
 import json
 import re
+import shutil
 import subprocess
+import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,14 +68,43 @@ def test_a_pool_takes_it(readyq: Path, plugin: Path) -> None:
     assert record["queue_origins"].count("crc32") == 1
 
 
-def test_two_objects_of_one_name_differ_by_their_checksum(readyq: Path, plugin: Path, tmp_path: Path) -> None:
-    other = compile_object(tmp_path, SOURCE.read_text().replace("LOCK_TICKET", "LOCK_MCS"))
-    origins = {
-        json.loads(ask(readyq, tmp_path, "run", "--dry-run", "--workload", "pairs", "--queue", str(path)).stdout)[
-            "queue_origins"]
-        for path in (plugin, other)
-    }
-    assert len(origins) == 2
+def planned(readyq: Path, folder: Path, path: object) -> dict[str, Any]:
+    return json.loads(ask(readyq, folder, "run", "--dry-run", "--workload", "pairs", "--queue", str(path)).stdout)
+
+
+def test_two_objects_of_one_name_are_two_queues(readyq: Path, plugin: Path, tmp_path: Path) -> None:
+    """By their checksums, the last byte included; the same file by another path is the same queue."""
+    other = tmp_path / "my_queue.so"
+    other.write_bytes(plugin.read_bytes() + b"x")
+    one, two = planned(readyq, tmp_path, plugin), planned(readyq, tmp_path, other)
+    for path, record in ((plugin, one), (other, two)):
+        assert record["queue_origins"] == f"my_queue.so=file crc32 {zlib.crc32(path.read_bytes()):08x}"
+    assert one["cell_id"] != two["cell_id"]
+    copy = tmp_path / "copy" / "my_queue.so"
+    copy.parent.mkdir()
+    shutil.copy(plugin, copy)
+    assert planned(readyq, tmp_path, "copy/my_queue.so")["cell_id"] == one["cell_id"]
+
+
+def test_a_pool_tells_two_objects_of_one_name_apart(readyq: Path, plugin: Path, tmp_path: Path) -> None:
+    other = tmp_path / "my_queue.so"
+    other.write_bytes(plugin.read_bytes() + b"x")
+    records = [
+        json.loads(ask(readyq, tmp_path, "run", "--dry-run", "--workload", "closed_loop", "--job-queue", str(one),
+                       "--ready-queue", str(two)).stdout)
+        for one, two in ((plugin, plugin), (plugin, other), (other, plugin))
+    ]
+    assert len({record["cell_id"] for record in records}) == 3
+    assert [record["queue_origins"].count("my_queue.so=file") for record in records] == [1, 2, 2]
+
+
+def test_a_file_called_as_a_listed_queue_is_refused(readyq: Path, plugin: Path, tmp_path: Path) -> None:
+    """Or its results would pass for those of the other."""
+    shutil.copy(plugin, tmp_path / "list")
+    for words in (("check",), ("describe",), ("list",), ("run", "--workload", "pairs", "--queue")):
+        done = ask(readyq, tmp_path, *words, "./list")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "'./list' is called as a queue that is listed; give the file another name" in done.stderr
 
 
 def test_a_sweep_and_its_figures(readyq: Path, plugin: Path, tmp_path: Path) -> None:
@@ -101,6 +133,7 @@ def test_a_sweep_and_its_figures(readyq: Path, plugin: Path, tmp_path: Path) -> 
         ("= QUEUE_ABI_VERSION", "= QUEUE_ABI_VERSION + 7",
          r"was compiled for version \d+ of the queue contract, and this program speaks version \d+; compile it again"),
         ("readyq_queue", "another_queue", r"is no queue: it does not define 'const struct queue_ops readyq_queue'"),
+        ("= QUEUE_ABI_VERSION,", "= 0,", r"was compiled for version 0 of the queue contract"),
         (".enqueue = my_enqueue,", "", r"breaks the queue contract: queue my_queue: the required member enqueue is missing"),
         ("static void my_fini(void *queue)\n{", "void no_such_function(void);\nstatic void my_fini(void *queue)\n{\n"
          "no_such_function();", r"can't be loaded: .*undefined symbol: no_such_function"),
@@ -123,7 +156,9 @@ def test_the_list_takes_it_too(readyq: Path, plugin: Path) -> None:
     told = ask(readyq, plugin.parent, "list", "--json", "queues", "./my_queue.so")
     assert json.loads(told.stdout)["queues"][-1]["name"] == "my_queue.so"
     shown = ask(readyq, plugin.parent, "list", "./my_queue.so")
-    assert len(re.findall(r"^my_queue\.so ", shown.stdout, re.M)) == 2
+    row, source = re.findall(r"^my_queue\.so +(.*(?:\n .*)*)", shown.stdout, re.M)
+    assert row.endswith(" not checked")
+    assert f"; file crc32 {zlib.crc32(plugin.read_bytes()):08x}" in re.sub(r"\s+", " ", source)
     refused = ask(readyq, plugin.parent, "list", "./absent.so")
     assert (refused.returncode, refused.stdout) == (2, "")
 

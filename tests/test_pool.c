@@ -304,6 +304,8 @@ static void stop_reports_what_was_done(void **state)
     assert_int_equal(statistics.completed, 100);
     assert_int_equal(statistics.refused, 0);
     assert_true(statistics.wakes <= statistics.parks);
+    assert_true(statistics.batches > 0 && statistics.batches <= 100);
+    assert_true(statistics.retries == UINT64_MAX); // a queue with a lock does not count them
     rig.pool = NULL;
 }
 

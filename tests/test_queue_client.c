@@ -183,7 +183,14 @@ static void test_nothing_is_held_after_a_failure(void **state)
     assert_int_equal(inits, 0);
     blocks_allowed = 10;
     init_error = -ENOMEM;
-    assert_int_equal(queue_open(&queue, &choice, &env, NULL), -ENOMEM);
+    fault = (struct fault){""};
+    assert_int_equal(queue_open(&queue, &choice, &env, &fault), -ENOMEM);
+    assert_string_equal(fault.text, "the queue toy with no parameters can't be made: Cannot allocate memory");
+    choice.params = "capacity=7";
+    fault = (struct fault){""};
+    assert_int_equal(queue_open(&queue, &choice, &env, &fault), -ENOMEM);
+    assert_string_equal(fault.text, "the queue toy with capacity=7 can't be made: Cannot allocate memory");
+    choice.params = NULL;
     queue_close(&queue);
     assert_int_equal(blocks, 0);
     assert_int_equal(finis, 0);

@@ -265,6 +265,22 @@ static void test_without_memory_nothing_is_held(void **state)
     }
 }
 
+// Who only attaches, or retires a few, has none.
+static void test_a_table_is_made_at_the_first_look(void **state)
+{
+    (void)state;
+    memset(nodes, 0, sizeof nodes);
+    allocations_left = HANDLES + 1;
+    assert_int_equal(reclaim_init(&reclaim, RECLAIM_HAZARD, &env, count_freed, &reclaim), 0);
+    self = reclaim_attach(&reclaim);
+    other = reclaim_attach(&reclaim);
+    retire(0, 2);
+    assert_int_equal(held, 1);
+    retire(2, NODES);
+    assert_int_equal(held, 2);
+    end();
+}
+
 // A look that has no memory for its table frees nothing, and the next one makes up for it.
 static void test_a_look_without_memory_is_made_later(void **state)
 {
@@ -445,6 +461,7 @@ int main(void)
         cmocka_unit_test(test_the_next_holder_inherits),
         cmocka_unit_test(test_there_are_as_many_records_as_handles),
         cmocka_unit_test(test_without_memory_nothing_is_held),
+        cmocka_unit_test(test_a_table_is_made_at_the_first_look),
         cmocka_unit_test(test_a_look_without_memory_is_made_later),
         cmocka_unit_test(test_nobody_finds_a_freed_node),
         cmocka_unit_test(test_an_announcement_or_an_unlinking_is_seen),

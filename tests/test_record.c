@@ -27,7 +27,7 @@ static void every_member_is_in_the_table(void **state)
     assert_int_equal(expected, offsetof(struct record, stages));
     // A few by name, so that a table of the right shape with wrong names is caught.
     assert_string_equal(record_fields[0].name, "plan_hash");
-    assert_string_equal(record_fields[record_field_count - 1].name, "queue_origins");
+    assert_string_equal(record_fields[record_field_count - 1].name, "stopped_dequeue_share");
     for (size_t i = 0; i < record_field_count; i++) {
         if (record_fields[i].offset == offsetof(struct record, fairness))
             assert_string_equal(record_fields[i].name, "fairness");
@@ -84,7 +84,8 @@ static void a_cleared_record_has_no_field(void **state)
     for (size_t i = 0; i < record_field_count; i++)
         assert_true(record_field_absent(&record_fields[i], &record));
     char *line = json_line(&record);
-    assert_string_equal(line, "{\"schema_version\":4,\"latency\":{},\"accounting\":[]}\n");
+    assert_string_equal(line,
+                        "{\"schema_version\":5,\"latency\":{},\"accounting\":[],\"timeline\":[],\"per_thread\":[]}\n");
     free(line);
 }
 
@@ -113,6 +114,10 @@ static void json_has_every_field_in_order(void **state)
     assert_string_equal(json_object_iter_key(place), "latency");
     place = json_object_iter_next(json, place);
     assert_string_equal(json_object_iter_key(place), "accounting");
+    place = json_object_iter_next(json, place);
+    assert_string_equal(json_object_iter_key(place), "timeline");
+    place = json_object_iter_next(json, place);
+    assert_string_equal(json_object_iter_key(place), "per_thread");
     assert_null(json_object_iter_next(json, place));
     json_decref(json);
 }
@@ -127,7 +132,7 @@ static void absent_members_are_left_out(void **state)
         memcpy((char *)&record + record_fields[i].offset, (char *)&cleared + record_fields[i].offset, 8);
         json_t *json = json_of(&record);
         assert_null(json_object_get(json, record_fields[i].name));
-        assert_int_equal(json_object_size(json), record_field_count + 2);
+        assert_int_equal(json_object_size(json), record_field_count + 4);
         json_decref(json);
     }
     struct record record;
@@ -273,6 +278,37 @@ static void accounting_has_an_object_a_thread(void **state)
     json_decref(json);
 }
 
+static void the_timeline_has_three_numbers_an_interval(void **state)
+{
+    (void)state;
+    struct record record;
+    sample_fill(&record);
+    sample_timeline(&record);
+    json_t *json = json_of(&record);
+    char *timeline = json_dumps(json_object_get(json, "timeline"), JSON_COMPACT);
+    assert_string_equal(timeline, "[[0,1000,7],[1000,1500,9]]");
+    free(timeline);
+    json_decref(json);
+}
+
+static void each_thread_of_the_workload_has_an_object(void **state)
+{
+    (void)state;
+    struct record record;
+    sample_fill(&record);
+    sample_threads(&record);
+    json_t *json = json_of(&record);
+    char *threads = json_dumps(json_object_get(json, "per_thread"), JSON_COMPACT);
+    assert_string_equal(
+        threads, "[{\"role\":\"producer\",\"thread_number\":1,\"cpu\":3,\"operations\":10,\"operations_failed\":2,"
+                 "\"window_ns\":1000,\"throughput_ops_per_s\":0.5,\"cpu_ns\":900,\"switches_voluntary\":4,"
+                 "\"switches_involuntary\":5,\"migrations\":6},"
+                 "{\"role\":\"consumer\",\"thread_number\":1,\"operations\":0,\"operations_failed\":0,"
+                 "\"window_ns\":1001}]");
+    free(threads);
+    json_decref(json);
+}
+
 static void the_environment_is_there_without_what_is_unknown(void **state)
 {
     (void)state;
@@ -377,6 +413,8 @@ int main(void)
         cmocka_unit_test(a_percentile_needs_ten_samples_above_it),
         cmocka_unit_test(the_largest_latency_is_not_taken_for_absent),
         cmocka_unit_test(accounting_has_an_object_a_thread),
+        cmocka_unit_test(the_timeline_has_three_numbers_an_interval),
+        cmocka_unit_test(each_thread_of_the_workload_has_an_object),
         cmocka_unit_test(the_environment_is_there_without_what_is_unknown),
         cmocka_unit_test(a_full_disk_is_reported),
         cmocka_unit_test(the_field_list_in_json_equals_the_tables),

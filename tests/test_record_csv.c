@@ -42,7 +42,7 @@ static void check_sample_row(const char **text)
 {
     char cell[256], expected[64];
     next_cell(text, cell);
-    assert_string_equal(cell, "4");
+    assert_string_equal(cell, "5");
     for (size_t i = 0; i < record_field_count; i++) {
         const char end = next_cell(text, cell);
         if (record_fields[i].type == RECORD_TEXT)
@@ -103,9 +103,9 @@ static void awkward_texts_are_quoted(void **state)
     write_ok(&record);
     char *text = content_of("throughput.csv");
     const char *rest = strchr(text, '\n') + 1;
-    assert_memory_equal(rest, "4,\"a,b\",\"a \"\"b\"\" c\",\"a\nb\",", strlen("4,\"a,b\",\"a \"\"b\"\" c\",\"a\nb\","));
+    assert_memory_equal(rest, "5,\"a,b\",\"a \"\"b\"\" c\",\"a\nb\",", strlen("5,\"a,b\",\"a \"\"b\"\" c\",\"a\nb\","));
     char cell[256];
-    const char *expected[] = {"4", "a,b", "a \"b\" c", "a\nb"};
+    const char *expected[] = {"5", "a,b", "a \"b\" c", "a\nb"};
     for (size_t i = 0; i < 4; i++) {
         next_cell(&rest, cell);
         assert_string_equal(cell, expected[i]);
@@ -123,8 +123,8 @@ static void latency_has_a_row_a_stage(void **state)
     const char *rest = text;
     check_header(&rest, &record_tables[RECORD_LATENCY]);
     // 300 samples 1..300 suffice for p90 and no further, 5 for no percentile at all. 270 shares a bin with 271.
-    assert_string_equal(rest, "4,plan_hash,cell_id,run_id,service,300,0.0078125,150.5,1,150,270,,,,300\n"
-                              "4,plan_hash,cell_id,run_id,total,5,0.0078125,3,1,,,,,,5\n");
+    assert_string_equal(rest, "5,plan_hash,cell_id,run_id,service,300,0.0078125,150.5,1,150,270,,,,300\n"
+                              "5,plan_hash,cell_id,run_id,total,5,0.0078125,3,1,,,,,,5\n");
     free(text);
 }
 
@@ -143,7 +143,7 @@ static void histogram_has_a_row_a_bin(void **state)
         uint64_t low, high, count;
         int used = 0;
         assert_int_equal(
-            sscanf(rest, "4,plan_hash,cell_id,run_id,%15[a-z],%lu,%lu,%lu\n%n", stage, &low, &high, &count, &used), 4);
+            sscanf(rest, "5,plan_hash,cell_id,run_id,%15[a-z],%lu,%lu,%lu\n%n", stage, &low, &high, &count, &used), 4);
         const size_t which = strcmp(stage, "total") == 0;
         assert_int_equal(histogram_bin_high(histogram_bin(low)), high);
         assert_int_equal((which ? &other_histogram : &histogram)->bins[histogram_bin(low)], count);
@@ -165,22 +165,52 @@ static void accounting_has_a_row_a_thread(void **state)
     char *text = content_of("accounting.csv");
     const char *rest = text;
     check_header(&rest, &record_tables[RECORD_ACCOUNTING]);
-    assert_string_equal(rest, "4,plan_hash,cell_id,run_id,async,1,210,10,20,30,40,50,60\n"
-                              "4,plan_hash,cell_id,run_id,scheduler,1,216,11,21,31,41,51,61\n");
+    assert_string_equal(rest, "5,plan_hash,cell_id,run_id,async,1,210,10,20,30,40,50,60\n"
+                              "5,plan_hash,cell_id,run_id,scheduler,1,216,11,21,31,41,51,61\n");
     free(text);
 }
 
-static void a_run_without_accounts_leaves_a_header(void **state)
+static void timeline_has_a_row_an_interval(void **state)
+{
+    (void)state;
+    struct record record;
+    sample(&record);
+    write_ok(&record);
+    char *text = content_of("timeline.csv");
+    const char *rest = text;
+    check_header(&rest, &record_tables[RECORD_TIMELINE]);
+    assert_string_equal(rest, "5,plan_hash,cell_id,run_id,0,1000,7\n"
+                              "5,plan_hash,cell_id,run_id,1000,1500,9\n");
+    free(text);
+}
+
+static void threads_has_a_row_a_thread_of_the_workload(void **state)
+{
+    (void)state;
+    struct record record;
+    sample(&record);
+    write_ok(&record);
+    char *text = content_of("threads.csv");
+    const char *rest = text;
+    check_header(&rest, &record_tables[RECORD_THREADS]);
+    assert_string_equal(rest, "5,plan_hash,cell_id,run_id,producer,1,3,10,2,1000,0.5,900,4,5,6\n"
+                              "5,plan_hash,cell_id,run_id,consumer,1,,0,0,1001,,,,,\n");
+    free(text);
+}
+
+static void a_run_without_such_rows_leaves_a_header(void **state)
 {
     (void)state;
     struct record record;
     sample_fill(&record);
     write_ok(&record);
-    char *text = content_of("accounting.csv");
-    const char *rest = text;
-    check_header(&rest, &record_tables[RECORD_ACCOUNTING]);
-    assert_string_equal(rest, "");
-    free(text);
+    for (size_t file = RECORD_ACCOUNTING; file < RECORD_TABLES; file++) {
+        char *text = content_of(record_tables[file].file);
+        const char *rest = text;
+        check_header(&rest, &record_tables[file]);
+        assert_string_equal(rest, "");
+        free(text);
+    }
 }
 
 static void folders_are_made_as_needed(void **state)
@@ -248,7 +278,9 @@ int main(void)
         cmocka_unit_test_setup(latency_has_a_row_a_stage, choose_folder),
         cmocka_unit_test_setup(histogram_has_a_row_a_bin, choose_folder),
         cmocka_unit_test_setup(accounting_has_a_row_a_thread, choose_folder),
-        cmocka_unit_test_setup(a_run_without_accounts_leaves_a_header, choose_folder),
+        cmocka_unit_test_setup(timeline_has_a_row_an_interval, choose_folder),
+        cmocka_unit_test_setup(threads_has_a_row_a_thread_of_the_workload, choose_folder),
+        cmocka_unit_test_setup(a_run_without_such_rows_leaves_a_header, choose_folder),
         cmocka_unit_test_setup(folders_are_made_as_needed, choose_folder),
         cmocka_unit_test_setup(an_empty_file_gets_a_header, choose_folder),
         cmocka_unit_test_setup(programs_that_write_at_once_do_not_mix_their_rows, choose_folder),

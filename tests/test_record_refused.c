@@ -56,12 +56,12 @@ static void another_schema_version_is_refused(void **state)
         put_content(record_tables[file].file, text);
         free(text);
         check_refused(&record, -EINVAL, record_tables[file].file,
-                      "has schema version 7 and this program writes version 4");
+                      "has schema version 7 and this program writes version 5");
 
         choose_folder(NULL);
         put_content(record_tables[file].file, "schema_version,and,others\n2,3,4\n");
         check_refused(&record, -EINVAL, record_tables[file].file,
-                      "has schema version 2 and this program writes version 4");
+                      "has schema version 2 and this program writes version 5");
     }
 }
 
@@ -74,7 +74,7 @@ static void a_foreign_file_is_refused(void **state)
         choose_folder(NULL);
         put_content(record_tables[file].file, "time,value\n1,2\n");
         check_refused(&record, -EINVAL, record_tables[file].file, "no schema version");
-        put_content(record_tables[file].file, "schema_version,value\n4,2\n");
+        put_content(record_tables[file].file, "schema_version,value\n5,2\n");
         check_refused(&record, -EINVAL, record_tables[file].file, "other columns");
         choose_folder(NULL);
         write_ok(&record);

@@ -144,7 +144,7 @@ static void test_external_roles(void **state)
 static void test_workloads(void **state)
 {
     (void)state;
-    BROKEN(workload, abi_version = 0, "workload toy_load: abi_version is 0, but this program speaks version 2");
+    BROKEN(workload, abi_version = 0, "workload toy_load: abi_version is 0, but this program speaks version 3");
     BROKEN(workload, operation = NULL, "workload toy_load: the required member operation is missing");
     BROKEN(workload, checks = "", "workload toy_load: the required member checks is missing");
     BROKEN(workload, resolve = NULL, "workload toy_load: the required member resolve is missing");
@@ -215,18 +215,19 @@ static void test_lists_of_pools_and_workloads(void **state)
 {
     (void)state;
     const struct pool_ops pool = good_pool();
-    const struct pool_entry entry = {"toy_pool", NULL, &pool}, end = {NULL, NULL, NULL};
-    const struct pool_entry missing = {"other", "libother-dev", NULL};
+    const struct pool_entry entry = {.name = "toy_pool", .package = NULL, .ops = &pool},
+                            end = {.name = NULL, .package = NULL, .ops = NULL};
+    const struct pool_entry missing = {.name = "other", .package = "libother-dev", .ops = NULL};
     struct fault fault = {""};
     assert_int_equal(registry_check_pools((struct pool_entry[]){entry, missing, end}, &fault), 0);
     expect(registry_check_pools((struct pool_entry[]){entry, entry, end}, &fault), &fault,
            "pool toy_pool: the name is listed twice");
     fault.text[0] = '\0';
-    expect(registry_check_pools((struct pool_entry[]){{"pond", NULL, &pool}, end}, &fault), &fault,
-           "pool pond: it is listed under this name, but its name member says toy_pool");
+    expect(registry_check_pools((struct pool_entry[]){{.name = "pond", .package = NULL, .ops = &pool}, end}, &fault),
+           &fault, "pool pond: it is listed under this name, but its name member says toy_pool");
     fault.text[0] = '\0';
-    expect(registry_check_pools((struct pool_entry[]){{"pond", NULL, NULL}, end}, &fault), &fault,
-           "pool pond: it is neither built nor waiting for a package");
+    expect(registry_check_pools((struct pool_entry[]){{.name = "pond", .package = NULL, .ops = NULL}, end}, &fault),
+           &fault, "pool pond: it is neither built nor waiting for a package");
     fault.text[0] = '\0';
     const struct workload_ops load = good_workload();
     expect(registry_check_workloads((const struct workload_ops *const[]){&load, &load, NULL}, &fault), &fault,

@@ -85,7 +85,7 @@ static void test_queue_heads(void **state)
 {
     (void)state;
     BROKEN(queue, abi_version = QUEUE_ABI_VERSION + 1,
-           "queue toy: abi_version is 3, but this program speaks version 2");
+           "queue toy: abi_version is 4, but this program speaks version 3");
     BROKEN(queue, name = NULL, "queue without a name: the required member name is missing");
     BROKEN(queue, name = "", "queue without a name: the required member name is missing");
     BROKEN(queue, name = "a:b", "queue a:b: a name is made of a-z, 0-9 and _, and begins with a letter");

@@ -98,6 +98,23 @@ static void b48_the_limit_is_an_option(void **state)
     assert_int_equal(completed(), 7);
 }
 
+static void looks_that_find_something_are_counted(void **state)
+{
+    (void)state;
+    struct pool_statistics statistics;
+    rig.config.ready_limit = 3;
+    rig_man(&rig);
+    pass();
+    erts_pool_ops.statistics(rig.pool, &statistics);
+    assert_int_equal(statistics.batches, 0);
+    bring_home(7);
+    for (unsigned i = 0; i < 5; i++)
+        pass();
+    erts_pool_ops.statistics(rig.pool, &statistics);
+    assert_int_equal(statistics.batches, 3);
+    assert_int_equal(statistics.completed, 7);
+}
+
 static void b48_garbage_comes_home_with_the_jobs_and_is_freed_one_step_a_pass(void **state)
 {
     (void)state;
@@ -567,6 +584,7 @@ int main(void)
         TEST(b18_each_scheduler_consumes_its_own_ready_queue),
         TEST(b48_b49_a_pass_completes_20_and_says_more_even_if_none_is_left),
         TEST(b48_the_limit_is_an_option),
+        TEST(looks_that_find_something_are_counted),
         TEST(b48_garbage_comes_home_with_the_jobs_and_is_freed_one_step_a_pass),
         TEST(b50_clean_answers_as_the_queue_does_once_the_garbage_is_gone),
         TEST(b51_b52_the_driver_is_called_under_the_ports_lock),

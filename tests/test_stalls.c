@@ -79,10 +79,11 @@ static void the_signal_is_given_back(void **state)
 {
     (void)state;
     const struct sigaction own = {.sa_handler = handler};
-    struct sigaction before, now;
+    struct sigaction before, before_steps, now;
     struct runner runner;
     uint64_t random = 12345;
     assert_int_equal(sigaction(SIGURG, &own, &before), 0);
+    assert_int_equal(sigaction(SIGTRAP, &own, &before_steps), 0);
     assert_int_equal(stalls_begin(), 0);
     sigaction(SIGURG, NULL, &now);
     assert_true(now.sa_handler != handler);
@@ -92,6 +93,37 @@ static void the_signal_is_given_back(void **state)
     stalls_end();
     sigaction(SIGURG, &before, &now);
     assert_true(now.sa_handler == handler);
+    sigaction(SIGTRAP, &before_steps, &now);
+    assert_true(now.sa_handler == handler);
+}
+
+// A walk ends in one stop, within the instructions of about an operation, and not always after as many. It needs a
+// plain build on an x86-64; elsewhere nothing happens.
+static void a_walk_stops_within_the_next_instructions(void **state)
+{
+    (void)state;
+    static struct runner runner;                  // for its turns only: each some instructions
+    uint64_t random = 12345, stopped_at[2] = {0}; // the shortest and the longest way
+#if defined(__x86_64__) && !defined(READYQ_SANITIZED)
+    const unsigned stops = 1;
+#else
+    const unsigned stops = 0;
+#endif
+    errno = 4711;
+    assert_int_equal(stalls_begin(), 0);
+    for (unsigned i = 0; i < 100; i++) {
+        uint64_t turns = 0;
+        stalls_walk(&random);
+        for (; turns < 1000 && stalls_count() == (uint64_t)i * stops; turns++)
+            at_add_rlx(&runner.turns, 1);
+        stopped_at[0] = i == 0 || turns < stopped_at[0] ? turns : stopped_at[0];
+        stopped_at[1] = turns > stopped_at[1] ? turns : stopped_at[1];
+        assert_int_equal(stalls_count(), (i + 1) * stops);
+    }
+    stalls_end();
+    assert_int_equal(errno, 4711);
+    if (stops)
+        assert_true(stopped_at[0] < stopped_at[1] && stopped_at[1] < 200);
 }
 
 // The same seed stops for the same times.
@@ -113,6 +145,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_thread_that_only_counts_is_stopped_and_goes_on),
         cmocka_unit_test(the_signal_is_given_back),
+        cmocka_unit_test(a_walk_stops_within_the_next_instructions),
         cmocka_unit_test(the_length_of_a_stall_comes_from_the_seed),
     };
     return cmocka_run_group_tests_name("stalls", tests, NULL, NULL);

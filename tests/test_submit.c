@@ -74,7 +74,7 @@ static void b10_the_record_gives_one_place_to_element_and_garbage(void **state)
     (void)state;
     struct job job;
     assert_ptr_equal(&job.cargo.element, &job.cargo.garbage);
-    assert_true(sizeof job <= 96);
+    assert_true(sizeof job <= 128);
 }
 
 static void b19_b56_a_job_comes_home_to_the_scheduler_that_submitted_it(void **state)

@@ -255,7 +255,22 @@ def test_queues_that_are_not_built_are_left_out_where_the_plan_says_so(sweep: Sw
 def test_nothing_is_left_of_a_plan_of_queues_that_are_not_built(sweep: SweepRunner) -> None:
     finished = sweep.run(plan_of("foreign", more="leave_out_not_built = true"))
     assert finished.returncode == 2 and not sweep.out.exists()
-    assert "none of the plan's queues is built: foreign (libforeign-dev)" in finished.stderr
+    assert "none of the plan's queues and pools is built: foreign (libforeign-dev)" in finished.stderr
+
+
+def test_cells_whose_pool_lacks_what_the_workload_needs_are_left_out_where_the_plan_says_so(sweep: SweepRunner) -> None:
+    head = 'name = "p"\nrepeats = 1\n{more}\n[base]\nqueue = "good"\n[axes]\nworkload = ["w:keys=1", "w:keys=2", "w"]\n'
+    plan = head + 'pool = {pools}\n'
+    refused = sweep.run(plan.format(more="", pools='["first_pool", "poor_pool"]'))
+    assert refused.returncode == 2 and "pool poor_pool does not have it" in refused.stderr and not sweep.out.exists()
+    more = "leave_out_lacking = true"
+    finished = sweep.run(plan.format(more=more, pools='["first_pool", "poor_pool"]'))
+    assert finished.returncode == 0, finished.stderr
+    assert "left out, as these pools lack what the workload needs: poor_pool (keys, ports)\n" in finished.stderr
+    assert len(rows(sweep)) == 3 and manifest(sweep)["lacking"] == {"poor_pool": ["keys", "ports"]}
+    assert sweep.words("--resume", sweep.out).returncode == 0
+    sentence = "nothing is left of the plan, as pools lack what its workloads need: poor_pool (keys, ports)"
+    assert sentence in sweep.run(plan.format(more=more, pools='["poor_pool"]')).stderr
 
 
 def test_ctrl_c_lets_the_run_finish_and_resume_repeats_nothing(sweep: SweepRunner) -> None:
@@ -499,8 +514,23 @@ def test_an_emulated_option_of_the_real_program(real_sweep: SweepRunner) -> None
     assert native.returncode == 0, native.stderr
 
 
+def test_an_emulated_batch_of_the_real_program(real_sweep: SweepRunner) -> None:
+    """Many single calls are no batch, so that a sweep over its size would measure one thing again and again."""
+    text = 'name = "real"\nrepeats = 1\n[base]\nworkload = "producer_consumer"\nqueue = "mutex_list"\n'
+    text += "[axes]\nworkload.batch = [1, 8]\n"
+    finished = real_sweep.words(real_sweep.write(text), "--dry-run")
+    assert finished.returncode == 2 and "cannot honour (enqueue_batch is emulated)" in finished.stderr
+    native = real_sweep.words(real_sweep.write(text.replace("mutex_list", "ring")), "--dry-run")
+    assert native.returncode == 0, native.stderr
+
+
 def test_the_options_that_a_queue_may_emulate_are_there(readyq: Path) -> None:
-    words = ["run", "--dry-run", "--workload", "blast", "--queue", "erts_mpsc"]
-    resolved = json.loads(subprocess.run([readyq, *words], check=True, capture_output=True).stdout)
-    for option, operation, _ in emulation.OPTIONS:
-        assert option in params.split(resolved["pool_params"]) and operation in params.split(resolved["optional_ops"])
+    for owner, workload, options in (
+        ("pool", "blast", emulation.POOL_OPTIONS),
+        ("workload", "producer_consumer", emulation.WORKLOAD_OPTIONS),
+    ):
+        words = ["run", "--dry-run", "--workload", workload, "--queue", "erts_mpsc"]
+        resolved = json.loads(subprocess.run([readyq, *words], check=True, capture_output=True).stdout)
+        for option, operation, _ in options:
+            assert option in params.split(resolved[f"{owner}_params"])
+            assert operation in params.split(resolved["optional_ops"])

@@ -174,7 +174,7 @@ def test_builds_of_the_real_program_are_compared_pair_by_pair(
     text = 'name = "p"\nrepeats = 5\n[base]\nworkload = "closed_loop"\nwarmup = "1ms"\nduration = "10ms"\n[axes]\n'
     done = real_sweep.command([checkout / "scripts" / "sweep", real_sweep.write(text + AXIS), "--out", real_sweep.out])
     assert done.returncode == 0, done.stderr
-    words = ["--axis", "arm", "--base", "bare", "--slowdown"]
+    words = ["--axis", "arm", "--base", "bare", "--any-regime", "--slowdown"]  # this machine may be restless
     done = real_sweep.command([ROOT / "scripts" / "compare", real_sweep.out, *words])
     assert done.returncode == 0, done.stderr
     assert "release / bare" in done.stdout and "(95 % confidence, 5 pairs)" in done.stdout.splitlines()[-1]

@@ -53,6 +53,10 @@ static void test_wrapping(void **state)
            "a cell of more than           note\ntwenty-eight characters\n");
     expect(2, 0, (const char *const[]){"a_single_word_of_more_than_twenty-eight_characters", "note", NULL},
            "a_single_word_of_more_than_twenty-eight_characters  note\n");
+    expect(2, 0, (const char *const[]){"first=10,second=20,third=30,fourth=40", "note", NULL},
+           "first=10,second=20,third=30,  note\nfourth=40\n");
+    expect(2, 0, (const char *const[]){"a_part_of_more_than_twenty-eight_characters,rest", "note", NULL},
+           "a_part_of_more_than_twenty-eight_characters,  note\nrest\n");
 }
 
 static void test_last_column_has_the_rest_of_the_line(void **state)

@@ -84,10 +84,12 @@ def test_a_folder_of_the_first_version_lacks_nothing_but_values() -> None:
     """The reference was measured with it."""
     loaded = table.load(ROOT / "results" / "reference")
     assert set(loaded.throughput["schema_version"]) == {1} and not loaded.throughput.empty
-    later = [*table.SINCE_2, *table.SINCE_3, *table.SINCE_4]
+    later = [*table.SINCE_2, *table.SINCE_3, *table.SINCE_4, *table.SINCE_5]
     assert set(later) <= set(loaded.throughput.columns)
     assert loaded.throughput[later].isna().all(axis=None)
     assert loaded.accounting.empty and list(loaded.accounting.columns) == list(table.ACCOUNTING_COLUMNS)
+    assert loaded.timeline.empty and list(loaded.timeline.columns) == table.TIMELINE_COLUMNS
+    assert loaded.threads.empty and list(loaded.threads.columns) == table.THREADS_COLUMNS
 
 
 def test_a_folder_of_the_second_version_lacks_only_what_says_of_histories() -> None:
@@ -113,15 +115,20 @@ def test_a_folder_without_accounts_has_none(tmp_path: Path) -> None:
 def test_columns_are_only_ever_appended() -> None:
     with open(ROOT / "results" / "reference" / "throughput.csv", encoding="utf-8") as file:
         first = file.readline().strip().split(",")
-    assert throughput_columns() == [*first, *table.SINCE_2, *table.SINCE_3, *table.SINCE_4]
+    assert throughput_columns() == [*first, *table.SINCE_2, *table.SINCE_3, *table.SINCE_4, *table.SINCE_5]
 
 
 def test_the_views_give_the_accounts_of_a_record_to_their_file(readyq: Path, tmp_path: Path) -> None:
     accounts = [{"thread_kind": "async", "thread_number": 1, "wall_ns": 100, "port_ns": 60, "sleep_ns": 40}]
-    record = {"schema_version": 4, "cell_id": "c", "run_id": "r", "latency": {}, "accounting": accounts}
-    views.write(tmp_path, Program(readyq).fields(), [record, {"schema_version": 4, "run_id": "failed"}])
+    record = {"schema_version": 5, "cell_id": "c", "run_id": "r", "latency": {}, "accounting": accounts}
+    record |= {"timeline": [[0, 1000, 7], [1000, 1500, 9]], "per_thread": [{"role": "both", "thread_number": 1}]}
+    views.write(tmp_path, Program(readyq).fields(), [record, {"schema_version": 5, "run_id": "failed"}])
     written = (tmp_path / "accounting.csv").read_text().splitlines()
-    assert written == [",".join(table.ACCOUNTING_COLUMNS), "4,,c,r,async,1,100,60,,,,,40"]
+    assert written == [",".join(table.ACCOUNTING_COLUMNS), "5,,c,r,async,1,100,60,,,,,40"]
+    written = (tmp_path / "timeline.csv").read_text().splitlines()
+    assert written == [",".join(table.TIMELINE_COLUMNS), "5,,c,r,0,1000,7", "5,,c,r,1000,1500,9"]
+    written = (tmp_path / "threads.csv").read_text().splitlines()
+    assert written == [",".join(table.THREADS_COLUMNS), "5,,c,r,both,1" + "," * 9]
 
 
 def damage(folder: Path, name: str, old: str, new: str) -> None:
@@ -137,8 +144,8 @@ def damage(folder: Path, name: str, old: str, new: str) -> None:
         (
             "throughput.csv",
             "\n1,",
-            "\n5,",
-            "throughput.csv: has schema version 5, but these scripts read versions 1, 2, 3 and 4",
+            "\n6,",
+            "throughput.csv: has schema version 6, but these scripts read versions 1, 2, 3, 4 and 5",
         ),
         ("latency.csv", "\n1,", "\n7,", "latency.csv: has schema version 7"),
         ("histogram.csv", "\n1,", "\n,", "histogram.csv: has schema version nothing"),

@@ -93,6 +93,17 @@ def test_good_queues_and_pools_survive(readyq: Path) -> None:
     assert re.search(r"6 of 6 runs correct; histories: .*full; \d{3,} operations judged", done.stdout), done.stdout
 
 
+def test_several_at_once_are_the_same_runs(readyq: Path, readyq_broken: Path, tmp_path: Path) -> None:
+    done = call(readyq, "--runs", "6", "--seed", "11", "--jobs", "3")
+    assert done.returncode == 0 and "6 of 6 runs correct" in done.stdout, done.stdout + done.stderr
+    program = few(tmp_path / "few", readyq_broken, queues={"broken_duplicates"}, pools=set(),
+                  workloads={"producer_consumer"})  # fmt: skip
+    done = call(program, "--runs", "4", "--jobs", "4")
+    failed = re.findall(r"^run (\d+) FAILED: incorrect", done.stderr, re.M)
+    assert done.returncode == 1 and f"{4 - len(failed)} of 4 runs correct" in done.stdout
+    assert failed and failed == sorted(failed)
+
+
 def test_the_commands_can_be_seen_and_one_run_again(readyq: Path) -> None:
     listed = call(readyq, "--list", "--runs", "5", "--seed", "3").stdout.splitlines()
     only = call(readyq, "--list", "--only", "4", "--seed", "3").stdout.splitlines()
@@ -101,13 +112,40 @@ def test_the_commands_can_be_seen_and_one_run_again(readyq: Path) -> None:
     assert json.loads(done.stdout)["history_scope"] == "full"
 
 
+def few(path: Path, real: Path, **kept: set[str]) -> Path:
+    """A program that lists only the plug-ins of these names, and is the real one but for that."""
+    answered = subprocess.run([real, "list", "--json"], capture_output=True, text=True, check=True)
+    listed = {kind: [entry for entry in entries if entry["name"] in kept.get(kind, {entry["name"]})]
+              for kind, entries in json.loads(answered.stdout).items()}
+    path.with_suffix(".json").write_text(json.dumps(listed))
+    path.write_text(f"""#!/bin/sh
+[ "$1 $2" = "list --json" ] && exec cat '{path.with_suffix(".json")}'
+exec '{real}' "$@"
+""")
+    path.chmod(0o755)
+    return path
+
+
+def test_every_load_is_dealt_and_passes(readyq: Path, tmp_path: Path, listing: dict[str, list[dict[str, Any]]]) -> None:
+    """Of the real program, those too that need something, as a directory; here on one queue and one pool."""
+    first = {kind: {listing[kind][0]["name"]} for kind in ("queues", "pools")}
+    program = few(tmp_path / "few", readyq, **first)
+    loads = [load["name"] for load in listing["workloads"]]
+    listed = call(program, "--list", "--runs", str(len(loads))).stdout
+    assert sorted(re.findall(r"--workload (\w+)", listed)) == sorted(loads)
+    done = call(program, "--runs", str(len(loads)))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(loads)} of {len(loads)} runs correct" in done.stdout
+
+
 def test_a_broken_queue_is_caught_and_told(readyq_broken: Path, tmp_path: Path) -> None:
-    listed = call(readyq_broken, "--list", "--runs", "80").stdout.splitlines()
-    number = next(n for n, line in enumerate(listed, 1) if re.search(r"--queue broken_duplicates\b.*--seed", line))
-    done = call(readyq_broken, "--only", str(number), "--keep", str(tmp_path / "kept"))
+    """Under a load that takes items out: whoever only polls it gets none twice."""
+    program = few(tmp_path / "few", readyq_broken, queues={"broken_duplicates"}, pools=set(),
+                  workloads={"producer_consumer", "pairs"})  # fmt: skip
+    done = call(program, "--only", "3", "--keep", str(tmp_path / "kept"))
     assert done.returncode == 1
-    assert f"run {number} FAILED: incorrect" in done.stderr
-    assert f"--seed 1 --only {number}" in done.stderr, "how to see it again"
+    assert "run 3 FAILED: incorrect" in done.stderr
+    assert "--seed 1 --only 3" in done.stderr, "how to see it again"
     assert "--queue broken_duplicates" in done.stderr
     assert "0 of 1 runs correct" in done.stdout
     assert {path.suffix for path in (tmp_path / "kept").iterdir()} >= {".json", ".err", ".history"}
@@ -148,7 +186,7 @@ NONE = json.dumps({"queues": [], "pools": [], "workloads": []})
 
 @pytest.mark.parametrize(
     ("script", "counted"),
-    [("exit 1", "0 of 1 runs correct"), ("echo '{\"schema_version\": 4, \"status\": \"ok\"}'", "1 of 1 runs correct")],
+    [("exit 1", "0 of 1 runs correct"), ("echo '{\"schema_version\": 5, \"status\": \"ok\"}'", "1 of 1 runs correct")],
 )
 def test_a_run_that_ends_after_ctrl_c_counts(tmp_path: Path, script: str, counted: str) -> None:
     begun = tmp_path / "begun"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the process is said to have used, against work of a known kind.
+#include <sched.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/measure/tasks.h"
 #include "core/measure/usage.h"
 #include "tests/unit.h"
 
@@ -99,6 +101,61 @@ static void unknown_steal_stays_unknown(void **state)
     assert_int_equal(usage_between(&start, &end).steal_ns, 0);
 }
 
+static void a_thread_is_told_of_what_it_did_itself(void **state)
+{
+    (void)state;
+    struct thread_usage start, end;
+    usage_read_thread(&start);
+    const uint64_t before = thread_cpu_ns();
+    while (thread_cpu_ns() - before < 5000000) {}
+    for (int i = 0; i < 20; i++)
+        usleep(1000);
+    usage_read_thread(&end);
+    assert_true(end.cpu_ns - start.cpu_ns >= 5000000);
+    assert_true(end.voluntary_switches - start.voluntary_switches >= 20);
+    assert_true(end.involuntary_switches >= start.involuntary_switches);
+}
+
+static void moves_are_counted_of_threads_that_stayed(void **state)
+{
+    (void)state;
+    struct task before[] = {{10, 3}, {11, 5}, {12, 100}};
+    struct task after[] = {{11, 5}, {10, 7}, {13, 9}};
+    const struct tasks start = {before, 3}, end = {after, 3}, nobody = {NULL, 0};
+    assert_int_equal(tasks_moves_of(&start, &end, 10), 4);
+    assert_int_equal(tasks_moves_of(&start, &end, 11), 0);
+    assert_true(tasks_moves_of(&start, &end, 12) == UINT64_MAX);
+    assert_true(tasks_moves_of(&start, &end, 13) == UINT64_MAX);
+    assert_int_equal(tasks_moves(&start, &end), 4);
+    assert_true(tasks_moves(&start, &nobody) == UINT64_MAX);
+    assert_true(tasks_moves(&nobody, &end) == UINT64_MAX);
+}
+
+// Moves this thread to and fro; where the kernel tells of moves it must tell of these.
+static void a_thread_that_is_moved_is_counted(void **state)
+{
+    (void)state;
+    cpu_set_t allowed;
+    struct tasks start = {0}, end = {0};
+    assert_int_equal(sched_getaffinity(0, sizeof allowed, &allowed), 0);
+    tasks_read(&start);
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        cpu_set_t one;
+        CPU_ZERO(&one);
+        CPU_SET(cpu, &one);
+        if (CPU_ISSET(cpu, &allowed))
+            assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
+    }
+    assert_int_equal(sched_setaffinity(0, sizeof allowed, &allowed), 0);
+    tasks_read(&end);
+    const uint64_t moves = tasks_moves_of(&start, &end, gettid());
+    print_message("%zu threads are told of; this one was moved %lld times\n", end.count, (long long)moves);
+    assert_true(moves == UINT64_MAX || end.count > 0);
+    tasks_free(&start);
+    tasks_free(&end);
+    assert_int_equal(end.count, 0);
+}
+
 int main(int count, char **arguments)
 {
     if (count > 1 && strcmp(arguments[1], "--peak-is-small") == 0) {
@@ -107,9 +164,15 @@ int main(int count, char **arguments)
         return usage.peak_rss_bytes == 0 || usage.peak_rss_bytes >= LARGE;
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cpu_time_covers_what_a_thread_burnt),      cmocka_unit_test(sleeping_is_a_voluntary_switch),
-        cmocka_unit_test(peak_memory_follows_what_is_touched),      cmocka_unit_test(a_large_parent_does_not_count),
-        cmocka_unit_test(the_difference_is_taken_member_by_member), cmocka_unit_test(unknown_steal_stays_unknown),
+        cmocka_unit_test(cpu_time_covers_what_a_thread_burnt),
+        cmocka_unit_test(sleeping_is_a_voluntary_switch),
+        cmocka_unit_test(peak_memory_follows_what_is_touched),
+        cmocka_unit_test(a_large_parent_does_not_count),
+        cmocka_unit_test(the_difference_is_taken_member_by_member),
+        cmocka_unit_test(unknown_steal_stays_unknown),
+        cmocka_unit_test(a_thread_is_told_of_what_it_did_itself),
+        cmocka_unit_test(moves_are_counted_of_threads_that_stayed),
+        cmocka_unit_test(a_thread_that_is_moved_is_counted),
     };
     return cmocka_run_group_tests_name("usage", tests, NULL, NULL);
 }

@@ -252,6 +252,9 @@ static const char *const loads[] = {
     "blast:jobs=64",
     "blast:schedulers=2,jobs=40,sample_every=1",
     "stall:every=100,stall_ns=100us,window=30",
+    "open_loop:rate=100k,workers=2,service_ns=0",
+    "file_io:directory=.,file_bytes=40960,block_bytes=512,operation=mixed",
+    "deflate:block_bytes=512,input_bytes=100k,level=1,verify_every=1,window=30",
 };
 
 #define LOADS (sizeof loads / sizeof loads[0])
@@ -386,6 +389,9 @@ static void test_order_of_a_key(void **state)
     (void)state;
     expect_violation("closed_loop:keys=3,window=32,workers=2", DEFECT_REORDERS, " out of order");
     expect_sound("closed_loop:keys=3,window=32,workers=2");
+    static const char *const by_chance = "keyed:keys=3,rate=100k,slow_per_mille=10,slow_ns=10us,service_ns=0";
+    expect_violation(by_chance, DEFECT_REORDERS, " out of order");
+    expect_sound(by_chance);
 }
 
 static void test_stop_fails(void **state)

@@ -300,6 +300,23 @@ static void test_counts_go_round(void **state)
     tear_down(&bench, true);
 }
 
+// As long as is asked for; a timed job notes when that was, another nothing.
+static void test_a_job_is_served(void **state)
+{
+    (void)state;
+    struct job_slot timed = {.submitted_ticks = clock_ticks()}, untimed = {.sequence = 1};
+    for (uint64_t ticks = 0; ticks < 1000000; ticks = 10 * ticks + 100) {
+        uint64_t before = clock_ticks();
+        workload_jobs_serve(&timed, ticks);
+        assert_in_range(timed.started_ticks, before, timed.ended_ticks);
+        assert_in_range(timed.ended_ticks, timed.started_ticks + ticks, clock_ticks());
+        before = clock_ticks();
+        workload_jobs_serve(&untimed, ticks);
+        assert_true(clock_ticks() - before >= ticks);
+        assert_int_equal(untimed.started_ticks | untimed.ended_ticks, 0);
+    }
+}
+
 static int load(void **state)
 {
     (void)state;
@@ -310,10 +327,15 @@ static int load(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_job_completes_here),         cmocka_unit_test(test_a_job_completes_elsewhere),
-        cmocka_unit_test(test_a_job_completes_twice),        cmocka_unit_test(test_a_job_that_never_completes_is_lost),
-        cmocka_unit_test(test_a_job_may_be_left_behind),     cmocka_unit_test(test_a_job_is_done_inside_submit),
-        cmocka_unit_test(test_a_refused_job_leaves_nothing), cmocka_unit_test(test_counts_go_round),
+        cmocka_unit_test(test_a_job_completes_here),
+        cmocka_unit_test(test_a_job_completes_elsewhere),
+        cmocka_unit_test(test_a_job_completes_twice),
+        cmocka_unit_test(test_a_job_that_never_completes_is_lost),
+        cmocka_unit_test(test_a_job_may_be_left_behind),
+        cmocka_unit_test(test_a_job_is_done_inside_submit),
+        cmocka_unit_test(test_a_refused_job_leaves_nothing),
+        cmocka_unit_test(test_counts_go_round),
+        cmocka_unit_test(test_a_job_is_served),
     };
     return cmocka_run_group_tests_name("workloads_jobs", tests, load, NULL);
 }

@@ -8,7 +8,8 @@
 //
 // Latency: a job counts as submitted when the gate opens, if it was submitted before. job_queue: from there to the
 // start of its service; service; ready_queue: from the end of its service to ready; total; and drain: from the gate's
-// opening to a scheduler's last completion of the round, as it sees it. One operation is a job completed.
+// opening to a scheduler's last completion of the round, as it sees it. One operation is a job completed. How long a
+// service takes, and of which distribution: core/workload_service.h.
 #include <errno.h>
 
 #include "core/workload.h"
@@ -22,14 +23,14 @@
 struct config {
     uint64_t schedulers, workers;
     uint64_t jobs;
-    uint64_t service_ns;
+    struct workload_service_config service;
     uint64_t sample_every;
 };
 
 struct state {
     const struct config *config;
     struct workload_jobs jobs;
-    uint64_t service_ticks;
+    struct workload_service service;
     _Atomic uint64_t gate ALIGNED_LINE;   // the last round whose jobs may go on
     _Atomic uint64_t opened_ticks;        // when it was opened for that round
     _Atomic uint64_t early;               // the last round for which it was opened before all was queued
@@ -40,11 +41,10 @@ struct state {
 
 static int resolve(const void *argument, struct workload_demand *demand, struct fault *fault)
 {
-    (void)fault;
     const struct config *config = argument;
     *demand = (struct workload_demand){.roles = {{.name = "scheduler", .threads = (unsigned)config->schedulers}},
                                        .workers = (unsigned)config->workers};
-    return 0;
+    return workload_service_check(&config->service, fault);
 }
 
 static int setup(struct workload_run *run, struct fault *fault)
@@ -56,11 +56,11 @@ static int setup(struct workload_run *run, struct fault *fault)
         .slots = (unsigned)config->jobs,
         .timed_every = config->sample_every,
     };
-    if (!state || workload_jobs_init(&state->jobs, run, &plan) != 0)
+    if (!state || workload_jobs_init(&state->jobs, run, &plan) != 0 ||
+        workload_service_init(&state->service, &config->service, run->seed) != 0)
         return fault_set(fault, -ENOMEM, "no memory for %llu schedulers with %llu jobs each",
                          (unsigned long long)config->schedulers, (unsigned long long)config->jobs);
     state->config = config;
-    state->service_ticks = clock_ticks_in((double)config->service_ns);
     at_init(&state->gate, 0);
     at_init(&state->round, 1);
     return 0;
@@ -69,8 +69,10 @@ static int setup(struct workload_run *run, struct fault *fault)
 static void teardown(struct workload_run *run)
 {
     struct state *state = run->state;
-    if (state)
+    if (state) {
         workload_jobs_fini(&state->jobs);
+        workload_service_fini(&state->service);
+    }
     free(state);
     run->state = NULL;
 }
@@ -94,10 +96,7 @@ static void invoke(void *data)
     workload_jobs_invoked(slot);
     const uint64_t round = (slot->sequence - 1) / state->config->jobs + 1;
     SPIN_UNTIL(gate_of(state) >= round);
-    workload_jobs_start(slot);
-    if (state->service_ticks)
-        clock_spin(state->service_ticks);
-    workload_jobs_end(slot);
+    workload_jobs_serve(slot, workload_service_ticks(&state->service, slot->owner->number, slot->sequence));
 }
 
 static void ready(void *data)
@@ -201,8 +200,8 @@ static const struct param params[] = {
     PARAM_U64(struct config, schedulers, "1", 1, 256, "threads", "Threads that submit"),
     PARAM_U64(struct config, workers, "2", 1, 1024, "threads", "Async threads that run the jobs"),
     PARAM_U64(struct config, jobs, "1024", 1, 65536, "jobs", "Jobs of each scheduler in a round"),
-    PARAM_NS(struct config, service_ns, "0", 0, 1000000,
-             "Time that each job keeps its worker busy once the gate is open"),
+    WORKLOAD_SERVICE_PARAMS(struct config, service, "0", 1000000,
+                            "Time that each job keeps its worker busy once the gate is open"),
     PARAM_U64(struct config, sample_every, "16", 0, 1 << 20, "jobs", "One job in so many is timed; 0: none"),
     PARAM_END,
 };

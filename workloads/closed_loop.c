@@ -7,7 +7,8 @@
 // left, and a pool that is told to leave completions behind has some to leave.
 //
 // Between passes a scheduler may do other work, which stands for the processes that a real one runs; without any, it
-// sleeps when nothing has come home. One operation is a job completed.
+// sleeps when nothing has come home. One operation is a job completed. How long a service takes, and of which
+// distribution: core/workload_service.h.
 //
 // Latency: one job in `sample_every` is timed. job_queue: from before submit to the start of invoke; service: invoke;
 // ready_queue: from the end of invoke to ready; total: from before submit to ready. pass: how long one pass kept the
@@ -25,7 +26,7 @@
 struct config {
     uint64_t schedulers, workers, externals;
     uint64_t window;
-    uint64_t service_ns;
+    struct workload_service_config service;
     uint64_t keys;
     uint64_t sample_every;
     uint64_t other_work_ns;
@@ -35,7 +36,7 @@ struct config {
 struct state {
     const struct config *config;
     struct workload_jobs jobs;
-    uint64_t service_ticks;
+    struct workload_service service;
     uint64_t other_ticks;
     unsigned burst;
     _Atomic uint64_t externals ALIGNED_LINE; // whose jobs the first scheduler may still have to complete
@@ -43,7 +44,6 @@ struct state {
 
 static int resolve(const void *argument, struct workload_demand *demand, struct fault *fault)
 {
-    (void)fault;
     const struct config *config = argument;
     *demand = (struct workload_demand){.roles = {{.name = "scheduler", .threads = (unsigned)config->schedulers}},
                                        .workers = (unsigned)config->workers,
@@ -51,14 +51,14 @@ static int resolve(const void *argument, struct workload_demand *demand, struct 
     if (config->externals)
         demand->roles[1] =
             (struct workload_role){.name = "external", .threads = (unsigned)config->externals, .external = true};
-    return 0;
+    return workload_service_check(&config->service, fault);
 }
 
 static unsigned choose_burst(const struct config *config)
 {
-    if (config->workers || config->service_ns <= BURST_NS / BURST)
+    if (config->workers || config->service.service_ns <= BURST_NS / BURST)
         return BURST;
-    return config->service_ns < BURST_NS ? (unsigned)(BURST_NS / config->service_ns) : 1;
+    return config->service.service_ns < BURST_NS ? (unsigned)(BURST_NS / config->service.service_ns) : 1;
 }
 
 static int setup(struct workload_run *run, struct fault *fault)
@@ -71,11 +71,11 @@ static int setup(struct workload_run *run, struct fault *fault)
         .keys = (unsigned)config->keys,
         .timed_every = config->sample_every,
     };
-    if (!state || workload_jobs_init(&state->jobs, run, &plan) != 0)
+    if (!state || workload_jobs_init(&state->jobs, run, &plan) != 0 ||
+        workload_service_init(&state->service, &config->service, run->seed) != 0)
         return fault_set(fault, -ENOMEM, "no memory for %u threads with %llu jobs each", run->threads,
                          (unsigned long long)config->window);
     state->config = config;
-    state->service_ticks = clock_ticks_in((double)config->service_ns);
     state->other_ticks = clock_ticks_in((double)config->other_work_ns);
     state->burst = choose_burst(config);
     at_init(&state->externals, config->externals);
@@ -85,8 +85,10 @@ static int setup(struct workload_run *run, struct fault *fault)
 static void teardown(struct workload_run *run)
 {
     struct state *state = run->state;
-    if (state)
+    if (state) {
         workload_jobs_fini(&state->jobs);
+        workload_service_fini(&state->service);
+    }
     free(state);
     run->state = NULL;
 }
@@ -96,10 +98,7 @@ static void invoke(void *data)
     struct job_slot *slot = data;
     const struct state *state = slot->owner->workload;
     workload_jobs_invoked(slot);
-    workload_jobs_start(slot);
-    if (state->service_ticks)
-        clock_spin(state->service_ticks);
-    workload_jobs_end(slot);
+    workload_jobs_serve(slot, workload_service_ticks(&state->service, slot->owner->number, slot->sequence));
 }
 
 static void ready(void *slot)
@@ -182,7 +181,7 @@ static const struct param params[] = {
               "Async threads that run the jobs; 0: whoever submits a job runs it"),
     PARAM_U64(struct config, externals, "0", 0, 256, "threads", "Threads beside the schedulers that only submit"),
     PARAM_U64(struct config, window, "256", 1, 65536, "jobs", "Jobs that each of them keeps in flight"),
-    PARAM_NS(struct config, service_ns, "0", 0, 1000000000, "Time that each job keeps its worker busy"),
+    WORKLOAD_SERVICE_PARAMS(struct config, service, "0", 1000000000, "Time that each job keeps its worker busy"),
     PARAM_U64(struct config, keys, "0", 0, 4096, "keys",
               "Jobs go round so many keys, and those of one key keep their order; 0: no keys"),
     PARAM_U64(struct config, sample_every, "16", 0, 1 << 20, "jobs", "One job in so many is timed; 0: none"),

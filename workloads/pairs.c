@@ -4,22 +4,31 @@
 // At any moment each thread has enqueued at least as many items as it dequeued, and one more while it dequeues, so
 // a queue whose EMPTY is exact may never answer EMPTY here; each such answer is counted as false.
 //
-// One operation is one enqueue or one dequeue completed. Every sample_every-th pair is timed, call by call.
+// With `prefill` the queue holds so many items more at all times, which each thread has enqueued its part of before the
+// first pair: so its two ends lie apart, and no line of memory is used by both.
+//
+// With `think_ns` each thread is busy elsewhere after each pair, for a time that is drawn anew
+// (core/workload_think.h). Without it one thread may do a long run of pairs alone, as if nobody contended
+// (run_length_mean of the record).
+//
+// One operation is one enqueue or one dequeue completed. Every sample_every-th pair is timed, call by call; and every
+// sample_every-th think time as it was achieved ("think").
 #include <errno.h>
 
 #include "core/workload.h"
 
-// Operations between two ticks, and the time that they may take with `think_ns`.
-#define QUANTUM 64u
-#define QUANTUM_NS 20000u
+// Pairs between two ticks.
+#define QUANTUM 32u
 
-enum stage { STAGE_ENQUEUE, STAGE_DEQUEUE };
+enum stage { STAGE_ENQUEUE, STAGE_DEQUEUE, STAGE_THINK };
 
 struct config {
     uint64_t threads;
     uint64_t kind; // enum queue_thread_kind
+    uint64_t prefill;
     uint64_t sample_every;
     uint64_t think_ns;
+    uint64_t think; // enum workload_think_shape
 };
 
 // One thread's own. `pair` has both handles; `take` dequeues alone, into the same log.
@@ -27,13 +36,14 @@ struct side {
     struct queue_loop pair, take;
     uint64_t received;
     uint64_t untimed; // pairs since one was timed
-    uint64_t think_ticks;
+    struct workload_think think;
     unsigned quantum; // pairs
 } ALIGNED_LINE;
 
 struct state {
     const struct config *config;
     struct workload_items items;
+    struct workload_think think;
     struct side *sides;
 };
 
@@ -45,7 +55,9 @@ static int resolve(const void *argument, struct workload_demand *demand, struct 
                                                   .threads = (unsigned)config->threads,
                                                   .produces = true,
                                                   .consumes = true,
-                                                  .kind = (enum queue_thread_kind)config->kind}}};
+                                                  .kind = (enum queue_thread_kind)config->kind}},
+                                       .prefill = config->prefill,
+                                       .prefill_room = 1};
     return 0;
 }
 
@@ -60,6 +72,11 @@ static int setup(struct workload_run *run, struct fault *fault)
     }
     if (!state || !state->sides || workload_items_init(&state->items, run, threads, threads) != 0)
         return fault_set(fault, -ENOMEM, "no memory for %u threads of workload pairs", threads);
+    state->think = (struct workload_think){.mean_ns = (double)config->think_ns,
+                                           .shape = (enum workload_think_shape)config->think,
+                                           .stage = STAGE_THINK,
+                                           .every = config->sample_every};
+    workload_think_calibrate(&state->think);
     return 0;
 }
 
@@ -77,7 +94,6 @@ static void teardown(struct workload_run *run)
 static struct side *make_side(struct workload_thread *self, struct state *state)
 {
     struct side *me = &state->sides[self->rank];
-    const uint64_t think_ns = state->config->think_ns;
     me->pair = (struct queue_loop){.ops = self->producer.ops,
                                    .queue = self->producer.queue,
                                    .handle = self->producer.handle,
@@ -86,12 +102,8 @@ static struct side *make_side(struct workload_thread *self, struct state *state)
                                    .log = &state->items.taken[self->rank].log};
     me->take = me->pair;
     me->take.handle = self->consumer.handle;
-    me->think_ticks = clock_ticks_in((double)think_ns);
-    me->quantum = QUANTUM / 2;
-    if (think_ns)
-        me->quantum = think_ns >= QUANTUM_NS ? 1 : (unsigned)(QUANTUM_NS / think_ns) + 1;
-    if (me->quantum > QUANTUM / 2)
-        me->quantum = QUANTUM / 2;
+    workload_think_start(&me->think, &state->think, self);
+    me->quantum = workload_think_quantum(&me->think, QUANTUM);
     return me;
 }
 
@@ -133,6 +145,7 @@ static bool timed_pair(struct workload_thread *self, struct state *state, struct
     const uint64_t end = clock_ticks();
     workload_record(self, STAGE_ENQUEUE, middle - start);
     me->untimed = 0;
+    me->pair.last = 0;
     if (taken) {
         workload_record(self, STAGE_DEQUEUE, end - middle);
         me->received++;
@@ -161,14 +174,21 @@ static bool some_pairs(struct workload_thread *self, struct state *state, struct
 {
     const uint64_t every = state->config->sample_every;
     const uint64_t plain = every ? every - 1 - (me->untimed < every ? me->untimed : every - 1) : me->quantum;
-    if (every && plain == 0)
-        return timed_pair(self, state, me);
-    if (!me->think_ticks)
+    if (every && plain == 0) {
+        const bool any = timed_pair(self, state, me);
+        if (any)
+            workload_think(&me->think, self, operations(me));
+        return any;
+    }
+    workload_items_watch(&me->pair, me->think.mean_ns > 0);
+    if (me->think.mean_ns == 0)
         return plain_pairs(self, state, me, plain < me->quantum ? (unsigned)plain : me->quantum);
     bool any = false;
     for (unsigned i = 0; i < me->quantum && i < plain; i++) {
-        any |= plain_pairs(self, state, me, 1);
-        clock_spin(me->think_ticks);
+        if (!plain_pairs(self, state, me, 1))
+            break;
+        any = true;
+        workload_think(&me->think, self, operations(me));
     }
     return any;
 }
@@ -178,6 +198,7 @@ static void body(struct workload_thread *self)
     struct state *state = self->run->state;
     struct side *me = make_side(self, state);
     unsigned idle = 0;
+    workload_items_prefill(&state->items, self, &me->pair, state->config->prefill);
     while (workload_tick(self, operations(me)) != PHASE_STOP) {
         workload_quiescent(self);
         if (some_pairs(self, state, me))
@@ -185,6 +206,8 @@ static void body(struct workload_thread *self)
         else
             thread_spin_round(idle++);
         self->failed = me->pair.failed + me->take.failed;
+        self->observed = me->pair.observed;
+        self->handovers = me->pair.handovers;
         if (!self->progress)
             workload_reclaim(self);
     }
@@ -205,8 +228,13 @@ static const char *const kind_names[] = {"managed", "unmanaged", NULL};
 static const struct param params[] = {
     PARAM_U64(struct config, threads, "1", 1, 256, "threads", "Threads that enqueue and dequeue"),
     PARAM_CHOICE(struct config, kind, "managed", kind_names, "Whether the threads take part in thread progress"),
-    PARAM_U64(struct config, sample_every, "64", 0, 1 << 20, "pairs", "One pair in so many is timed; 0: none"),
-    PARAM_NS(struct config, think_ns, "0", 0, 1000000, "Time that a thread is busy elsewhere after each pair"),
+    PARAM_U64(struct config, prefill, "0", 0, 1 << 22, "items",
+              "Items that the queue holds besides those of the pairs"),
+    PARAM_U64(struct config, sample_every, "64", 0, 1 << 20, "pairs",
+              "One pair, and think time, in so many is timed; 0: none"),
+    PARAM_NS(struct config, think_ns, "0", 0, WORKLOAD_THINK_MOST_NS,
+             "Mean time that a thread is busy elsewhere after each pair"),
+    PARAM_CHOICE(struct config, think, "constant", workload_think_names, "How the think time is distributed"),
     PARAM_END,
 };
 
@@ -218,7 +246,7 @@ const struct workload_ops pairs_workload_ops = {
     .subject = WORKLOAD_ON_QUEUE,
     .operation = "enqueue or dequeue",
     .checks = "every item delivered exactly once; order and EMPTY as the queue's traits promise",
-    .stages = {"enqueue", "dequeue"},
+    .stages = {"enqueue", "dequeue", "think"},
     .params = params,
     .config_size = sizeof(struct config),
     .resolve = resolve,

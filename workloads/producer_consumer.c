@@ -5,10 +5,24 @@
 // item they received; a producer looks at that only when it has used up its credit. Going by the newest item and
 // not by their number, a lost item is found by the check at the end and does not stop the producer.
 //
+// Depth: with `prefill` the queue holds so many items before anyone takes one, and each producer may have its part of
+// them in flight beside its window. How long the queue is then, the load decides, between nothing and
+// prefill + producers x window: where producers are faster it stays near the upper end, where consumers are faster it
+// runs empty, and with think times that balance both sides it wanders from where it began. The record says what came of
+// it (queue_regime).
+//
+// Think time: after each item (or batch) that went through, a producer or consumer is busy elsewhere for a time that is
+// drawn anew (core/workload_think.h). Failed operations are tried again without thinking.
+//
+// Batches: with `batch` producers and consumers hand over up to so many items in one call, where the queue has such
+// calls; where it has not they are single operations, and optional_ops says emulated. A consumer does not wait for
+// a batch to be full.
+//
 // Latency: one item in `sample_every` is enqueued by a call of its own between two clock readings ("enqueue").
 // It carries ITEM_SAMPLED, and the moment of its enqueue stands in a slot of its producer until its consumer took
 // it from there ("sojourn": from before enqueue to after dequeue). A slot that is still taken is not used again: the
-// item goes unsampled. "dequeue" is the time of a successful call, every sample_every-th of a consumer.
+// item goes unsampled. "dequeue" is the time of a successful call, every sample_every-th of a consumer. With batches
+// the calls are those for the whole batch. "producer_think" and "consumer_think" are think times as achieved.
 //
 // Memory: with `item_bytes` each item stands for that many bytes, which its producer writes before it enqueues and its
 // consumer reads after it dequeued.
@@ -17,42 +31,7 @@
 #include <errno.h>
 
 #include "core/workload.h"
-
-// Operations between two ticks.
-#define QUANTUM 64u
-
-enum stage { STAGE_ENQUEUE, STAGE_DEQUEUE, STAGE_SOJOURN };
-
-struct config {
-    uint64_t producers, consumers;
-    uint64_t producer_kind, consumer_kind; // enum queue_thread_kind
-    uint64_t window;
-    uint64_t sample_every;
-    uint64_t item_bytes;
-};
-
-struct producer {
-    struct queue_loop loop;
-    uint64_t limit;           // sequence that it may go to
-    _Atomic uint64_t *stamps; // by place of the sample: ticks before its enqueue, or 0: free
-} ALIGNED_LINE;
-
-struct consumer {
-    struct queue_loop loop;
-    uint64_t received;
-    uint64_t untimed;         // received since a dequeue was timed
-    uint64_t untold;          // received since it published
-    _Atomic uint64_t *newest; // per producer: sequence of the newest item received, plus one
-} ALIGNED_LINE;
-
-struct state {
-    const struct config *config;
-    struct workload_items items;
-    struct producer *producers;
-    struct consumer *consumers;
-    struct item_memory *memory; // by producer; NULL without item_bytes
-    uint64_t stamp_mask;
-};
+#include "workloads/producer_consumer_batch.h"
 
 static int resolve(const void *argument, struct workload_demand *demand, struct fault *fault)
 {
@@ -60,128 +39,28 @@ static int resolve(const void *argument, struct workload_demand *demand, struct 
     if (config->item_bytes % sizeof(uint64_t) != 0)
         return fault_set(fault, -EINVAL, "item_bytes must be a multiple of %zu, not %llu", sizeof(uint64_t),
                          (unsigned long long)config->item_bytes);
-    *demand = (struct workload_demand){.roles = {
-                                           {.name = "producer",
-                                            .threads = (unsigned)config->producers,
-                                            .produces = true,
-                                            .kind = (enum queue_thread_kind)config->producer_kind},
-                                           {.name = "consumer",
-                                            .threads = (unsigned)config->consumers,
-                                            .consumes = true,
-                                            .kind = (enum queue_thread_kind)config->consumer_kind},
-                                       }};
+    *demand = (struct workload_demand){.roles =
+                                           {
+                                               {.name = "producer",
+                                                .threads = (unsigned)config->producers,
+                                                .produces = true,
+                                                .kind = (enum queue_thread_kind)config->producer_kind},
+                                               {.name = "consumer",
+                                                .threads = (unsigned)config->consumers,
+                                                .consumes = true,
+                                                .kind = (enum queue_thread_kind)config->consumer_kind},
+                                           },
+                                       .prefill = config->prefill};
     return 0;
-}
-
-// A power of two of slots, more than a window has samples.
-static uint64_t stamp_count(const struct config *config)
-{
-    uint64_t count = 2;
-    while (config->sample_every && count < config->window / config->sample_every + 2)
-        count *= 2;
-    return count;
-}
-
-// Lines of its own for each item, and no block used again while its item may be in flight.
-static int make_memory(struct state *state)
-{
-    const struct config *config = state->config;
-    uint64_t blocks = 1;
-    if (config->item_bytes == 0)
-        return 0;
-    while (blocks < config->window + QUANTUM)
-        blocks *= 2;
-    const unsigned used = (unsigned)(config->item_bytes / sizeof(uint64_t));
-    const unsigned stride = (used + 7) / 8 * 8;
-    state->memory = workload_alloc(config->producers * sizeof *state->memory);
-    for (unsigned i = 0; state->memory && i < config->producers; i++) {
-        state->memory[i] =
-            (struct item_memory){workload_alloc(blocks * stride * sizeof(uint64_t)), blocks - 1, stride, used};
-        if (!state->memory[i].words)
-            return -ENOMEM;
-    }
-    return state->memory ? 0 : -ENOMEM;
-}
-
-static int make_sides(struct state *state)
-{
-    const struct config *config = state->config;
-    state->producers = workload_alloc(config->producers * sizeof *state->producers);
-    state->consumers = workload_alloc(config->consumers * sizeof *state->consumers);
-    if (!state->producers || !state->consumers)
-        return -ENOMEM;
-    state->stamp_mask = stamp_count(config) - 1;
-    for (unsigned i = 0; i < config->producers; i++) {
-        state->producers[i].stamps = workload_alloc((state->stamp_mask + 1) * sizeof(uint64_t));
-        if (!state->producers[i].stamps)
-            return -ENOMEM;
-    }
-    for (unsigned i = 0; i < config->consumers; i++) {
-        state->consumers[i].newest = workload_alloc(config->producers * sizeof(uint64_t));
-        if (!state->consumers[i].newest)
-            return -ENOMEM;
-    }
-    return 0;
-}
-
-static int setup(struct workload_run *run, struct fault *fault)
-{
-    const struct config *config = run->config;
-    struct state *state = run->state = workload_alloc(sizeof *state);
-    if (!state)
-        return fault_set(fault, -ENOMEM, "no memory for workload producer_consumer");
-    state->config = config;
-    if (workload_items_init(&state->items, run, (unsigned)config->producers, (unsigned)config->consumers) != 0 ||
-        make_sides(state) != 0 || make_memory(state) != 0)
-        return fault_set(fault, -ENOMEM, "no memory for %llu producers and %llu consumers",
-                         (unsigned long long)config->producers, (unsigned long long)config->consumers);
-    return 0;
-}
-
-static void teardown(struct workload_run *run)
-{
-    struct state *state = run->state;
-    if (!state)
-        return;
-    for (unsigned i = 0; state->producers && i < state->config->producers; i++)
-        free(state->producers[i].stamps);
-    for (unsigned i = 0; state->consumers && i < state->config->consumers; i++)
-        free(state->consumers[i].newest);
-    for (unsigned i = 0; state->memory && i < state->config->producers; i++)
-        free(state->memory[i].words);
-    free(state->memory);
-    free(state->producers);
-    free(state->consumers);
-    workload_items_fini(&state->items);
-    free(state);
-    run->state = NULL;
-}
-
-// How many more items the producer may enqueue now.
-static unsigned credit(struct state *state, struct producer *me)
-{
-    const uint64_t sequence = me->loop.sequence;
-    if (state->items.baseline)
-        return QUANTUM;
-    if (sequence >= me->limit) {
-        uint64_t newest = 0;
-        for (unsigned i = 0; i < state->config->consumers; i++) {
-            const uint64_t seen = at_load_rlx(&state->consumers[i].newest[me->loop.producer]);
-            newest = seen > newest ? seen : newest;
-        }
-        me->limit = newest + state->config->window;
-    }
-    const uint64_t left = me->limit > sequence ? me->limit - sequence : 0;
-    return left < QUANTUM ? (unsigned)left : QUANTUM;
 }
 
 // One enqueue, timed, if there is a free slot for its stamp. Returns the items enqueued.
 static unsigned produce_sample(struct workload_thread *self, struct state *state, struct producer *me)
 {
     const struct queue_loops *loops = self->run->loops;
-    _Atomic uint64_t *stamp = &me->stamps[me->loop.sequence / state->config->sample_every & state->stamp_mask];
+    _Atomic uint64_t *stamp = free_stamp(state, me, me->loop.sequence);
     int result;
-    if (at_load_rlx(stamp) && !state->items.baseline)
+    if (!stamp)
         return loops->produce(&me->loop, 1, &result);
     const uint64_t start = clock_ticks();
     at_store_rlx(stamp, start);
@@ -215,7 +94,33 @@ static unsigned produce_some(struct workload_thread *self, struct state *state, 
     return total;
 }
 
-static void produce(struct workload_thread *self, struct state *state)
+// Up to `most` items, thinking after each step that went through. Returns the items enqueued.
+static unsigned produce_quantum(struct workload_thread *self, struct state *state, struct producer *me, unsigned most)
+{
+    unsigned total = 0;
+    while (total < most) {
+        const unsigned wanted = me->step < most - total ? me->step : most - total;
+        const unsigned done = (state->config->batch > 1 ? produce_batch : produce_some)(self, state, me, wanted);
+        total += done;
+        if (done)
+            workload_think(&me->think, self, 0);
+        if (done < wanted)
+            break;
+    }
+    return total;
+}
+
+// Items between two thoughts (or in a call), and between two ticks.
+static void set_pace(const struct config *config, const struct workload_think *think, unsigned *step, unsigned *quantum)
+{
+    const bool thinks = think->mean_ns > 0;
+    *step = config->batch > 1 ? (unsigned)config->batch : thinks ? 1 : QUANTUM;
+    *quantum = workload_think_quantum(think, QUANTUM);
+    if (*quantum < *step)
+        *quantum = *step;
+}
+
+static struct producer *start_producer(struct workload_thread *self, struct state *state)
 {
     struct producer *me = &state->producers[self->rank];
     me->loop = (struct queue_loop){.ops = self->producer.ops,
@@ -223,11 +128,20 @@ static void produce(struct workload_thread *self, struct state *state)
                                    .handle = self->producer.handle,
                                    .memory = state->memory,
                                    .producer = self->rank};
+    workload_think_start(&me->think, &state->producer_think, self);
+    set_pace(state->config, &me->think, &me->step, &me->quantum);
+    workload_items_prefill(&state->items, self, &me->loop, state->config->prefill);
+    return me;
+}
+
+static void produce(struct workload_thread *self, struct state *state)
+{
+    struct producer *me = start_producer(self, state);
     unsigned idle = 0;
     while (workload_tick(self, 0) != PHASE_STOP) {
         workload_quiescent(self);
         const unsigned most = credit(state, me);
-        const unsigned done = most ? produce_some(self, state, me, most) : 0;
+        const unsigned done = most ? produce_quantum(self, state, me, most) : 0;
         self->failed = me->loop.failed;
         if (done)
             idle = 0;
@@ -237,39 +151,50 @@ static void produce(struct workload_thread *self, struct state *state)
     workload_items_finish(&state->items, self->rank, me->loop.sequence);
 }
 
-// The sampled item at which consume stopped: its time in the queue.
-static void take_sample(struct workload_thread *self, struct state *state, uintptr_t item, uint64_t now)
+// Up to `most` items. Returns the items received.
+static unsigned consume_plain(struct workload_thread *self, struct state *state, struct consumer *me, unsigned most,
+                              bool timed)
 {
-    const uint64_t producer = (item >> ITEM_PRODUCER_SHIFT) - 1;
-    if (producer >= state->config->producers || !state->config->sample_every)
-        return;
-    const uint64_t place = (item & ITEM_SEQUENCE_MASK) / state->config->sample_every & state->stamp_mask;
-    _Atomic uint64_t *stamp = &state->producers[producer].stamps[place];
-    const uint64_t start = at_load_rlx(stamp);
-    at_store_rlx(stamp, 0);
-    if (start && now > start)
-        workload_record(self, STAGE_SOJOURN, now - start);
-}
-
-// Up to QUANTUM items in one call. Returns the items received.
-static unsigned consume_some(struct workload_thread *self, struct state *state, struct consumer *me)
-{
-    const bool timed = state->config->sample_every && me->untimed >= state->config->sample_every;
     const uint64_t start = timed ? clock_ticks() : 0;
     int result;
-    const unsigned done = self->run->loops->consume(&me->loop, timed ? 1 : QUANTUM, &result);
+    const unsigned done = self->run->loops->consume(&me->loop, timed ? 1 : most, &result);
     if (done && (timed || me->loop.sampled)) {
         const uint64_t now = clock_ticks();
         if (timed)
             workload_record(self, STAGE_DEQUEUE, now - start);
         if (me->loop.sampled)
             take_sample(self, state, me->loop.sampled, now);
-        me->untimed = timed ? 0 : me->untimed;
     }
+    return done;
+}
+
+// One step. Returns the items received.
+static unsigned consume_some(struct workload_thread *self, struct state *state, struct consumer *me)
+{
+    const bool timed = state->config->sample_every && me->untimed >= state->config->sample_every;
+    const unsigned done = (state->config->batch > 1 ? consume_batch : consume_plain)(self, state, me, me->step, timed);
     me->received += done;
-    me->untimed += done;
+    me->untimed = timed && done ? done : me->untimed + done;
     me->untold += done;
     return done;
+}
+
+// Steps, thinking after each that brought something. Returns the items received.
+static unsigned consume_quantum(struct workload_thread *self, struct state *state, struct consumer *me)
+{
+    unsigned total = 0;
+    workload_items_watch(&me->loop, me->think.mean_ns > 0);
+    while (total < me->quantum) {
+        const unsigned done = consume_some(self, state, me);
+        total += done;
+        if (!done)
+            break;
+        workload_think(&me->think, self, me->received);
+    }
+    self->failed = me->loop.failed;
+    self->observed = me->loop.observed;
+    self->handovers = me->loop.handovers;
+    return total;
 }
 
 // Tells the producers how far the consumer has come.
@@ -283,24 +208,33 @@ static void publish(struct consumer *me, const struct item_log *log)
     me->untold = 0;
 }
 
-static void consume(struct workload_thread *self, struct state *state)
+static struct consumer *start_consumer(struct workload_thread *self, struct state *state)
 {
     struct consumer *me = &state->consumers[self->rank];
-    struct item_log *log = &state->items.taken[self->rank].log;
     const uint64_t producers = state->config->producers;
-    const uint64_t publish_after = producers > QUANTUM ? producers : QUANTUM;
     me->loop = (struct queue_loop){.ops = self->consumer.ops,
                                    .queue = self->consumer.queue,
                                    .handle = self->consumer.handle,
-                                   .log = log,
+                                   .log = &state->items.taken[self->rank].log,
                                    .memory = state->memory};
+    workload_think_start(&me->think, &state->consumer_think, self);
+    set_pace(state->config, &me->think, &me->step, &me->quantum);
+    if (state->config->batch == 1 && me->think.mean_ns == 0)
+        me->quantum = 1; // one call for the whole quantum
+    me->publish_after = me->think.mean_ns > 0 ? 1 : producers > QUANTUM ? producers : QUANTUM;
+    workload_items_await_prefill(&state->items, self);
+    return me;
+}
+
+static void consume(struct workload_thread *self, struct state *state)
+{
+    struct consumer *me = start_consumer(self, state);
     unsigned idle = 0;
     while (workload_tick(self, me->received) != PHASE_STOP) {
         workload_quiescent(self);
-        const unsigned done = consume_some(self, state, me);
-        self->failed = me->loop.failed;
-        if (me->untold && (!done || me->untold >= publish_after))
-            publish(me, log);
+        const unsigned done = consume_quantum(self, state, me);
+        if (me->untold && (!done || me->untold >= me->publish_after))
+            publish(me, me->loop.log);
         if (!done || !self->progress)
             workload_reclaim(self);
         if (done)
@@ -335,8 +269,16 @@ static const struct param params[] = {
                  "Whether producers take part in thread progress"),
     PARAM_CHOICE(struct config, consumer_kind, "managed", kind_names, "Whether consumers take part in thread progress"),
     PARAM_U64(struct config, window, "1024", 1, 1 << 20, "items", "Items of one producer in flight at most"),
+    PARAM_U64(struct config, prefill, "0", 0, 1 << 22, "items",
+              "Items that the queue holds before anyone takes one; what its length is later, the load decides"),
+    PARAM_U64(struct config, batch, "1", 1, QUANTUM, "items", "Items that are handed over in one call, at most"),
+    PARAM_NS(struct config, producer_think_ns, "0", 0, WORKLOAD_THINK_MOST_NS,
+             "Mean time that a producer is busy elsewhere after each item, or batch"),
+    PARAM_NS(struct config, consumer_think_ns, "0", 0, WORKLOAD_THINK_MOST_NS,
+             "Mean time that a consumer is busy elsewhere after each item, or batch"),
+    PARAM_CHOICE(struct config, think, "constant", workload_think_names, "How the think times are distributed"),
     PARAM_U64(struct config, sample_every, "64", 0, 1 << 20, "items",
-              "One item in so many has its latency taken; 0: none"),
+              "One item, and think time, in so many is timed; 0: none"),
     PARAM_U64(
         struct config, item_bytes, "0", 0, 4096, "bytes",
         "Memory that an item stands for, written by its producer and read by its consumer; a multiple of 8; 0: items "
@@ -352,7 +294,7 @@ const struct workload_ops producer_consumer_workload_ops = {
     .subject = WORKLOAD_ON_QUEUE,
     .operation = "item received",
     .checks = "every item delivered exactly once; order and EMPTY as the queue's traits promise",
-    .stages = {"enqueue", "dequeue", "sojourn"},
+    .stages = {"enqueue", "dequeue", "sojourn", "producer_think", "consumer_think"},
     .params = params,
     .config_size = sizeof(struct config),
     .resolve = resolve,

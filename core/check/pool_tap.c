@@ -232,6 +232,11 @@ static void tap_wait(struct pool *pool, unsigned scheduler)
     tap_of(pool)->original->wait(tap_of(pool)->inner, scheduler);
 }
 
+static void tap_host(struct pool *pool, unsigned thread, void (*life)(void *argument), void *argument)
+{
+    tap_of(pool)->original->host(tap_of(pool)->inner, thread, life, argument);
+}
+
 static void tap_detach(struct pool *pool, unsigned thread)
 {
     tap_of(pool)->original->detach(tap_of(pool)->inner, thread);
@@ -261,6 +266,7 @@ static void wrap(struct pool_tap *tap)
 {
     struct pool_ops *ops = &tap->ops;
     *ops = *tap->original;
+    ops->host = ops->host ? tap_host : NULL;
     ops->start = tap_start;
     ops->attach = tap_attach;
     ops->submit = tap_submit;

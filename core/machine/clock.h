@@ -94,11 +94,20 @@ static inline uint64_t clock_ticks_in(double ns)
     return (uint64_t)(ns / clock_facts.ns_per_tick);
 }
 
-// Keeps the calling thread busy for `ticks`, by the clock.
-static inline void clock_spin(uint64_t ticks)
+// Two readings.
+struct clock_span {
+    uint64_t start, end;
+};
+
+// Keeps the calling thread busy for `ticks`, by the clock. Returns its first reading and its last, so that who wants to
+// know when that was need not read again.
+static inline struct clock_span clock_spin(uint64_t ticks)
 {
-    const uint64_t start = clock_ticks();
-    while (clock_ticks() - start < ticks) {}
+    struct clock_span span = {.start = clock_ticks()};
+    do
+        span.end = clock_ticks();
+    while (span.end - span.start < ticks);
+    return span;
 }
 
 #endif

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Probe points where the originals have them (add, get), and where a job is sent home (reply) and completed (ready).
 //
-// Each point tells port (0: none), job id and the length of the queue that the job went into or came out of (-1:
-// there was none, or it does not tell). Two tracers can listen: USDT (systemtap's sdt.h; provider "readyq", probes
-// aio_pool_add, aio_pool_get, aio_pool_reply, aio_pool_ready, with semaphores), and LTTng-UST where built with it
-// (events readyq:aio_pool_put, aio_pool_get, aio_pool_reply, aio_pool_ready). cmake/Observe.cmake says which are built,
-// by READYQ_USDT and READYQ_LTTNG. While nobody listens a point costs one load and one branch not taken for each tracer
-// built; the length is asked for only when somebody does.
+// Each point tells port (0: none; all bits set: a job that belongs to none), job id and the length of the queue that
+// the job went into or came out of (-1: there was none, or it does not tell). Two tracers can listen: USDT
+// (systemtap's sdt.h; provider "readyq", probes aio_pool_add, aio_pool_get, aio_pool_reply, aio_pool_ready, with
+// semaphores), and LTTng-UST where built with it (events readyq:aio_pool_put, aio_pool_get, aio_pool_reply,
+// aio_pool_ready). cmake/Observe.cmake says which are built, by READYQ_USDT and READYQ_LTTNG. While nobody listens a
+// point costs one load and one branch not taken for each tracer built; the length is asked for only when somebody
+// does.
 //
 // No point reads a job: one that was handed on may have been freed already by whoever got it. The originals' add
 // probe did read it.
@@ -59,6 +60,12 @@ static inline void probe_get(uint64_t port, long id, struct queue *jobs)
 {
     if (PROBE_HEARD(aio_pool_get, aio_pool_get))
         probe_tell_get(port, id, jobs);
+}
+
+// Whether anybody listens to the next: what it is told of a job must be read before the job is sent.
+static inline bool probe_reply_heard(void)
+{
+    return PROBE_HEARD(aio_pool_reply, aio_pool_reply);
 }
 
 // It was invoked, and sent home by the worker.

@@ -39,11 +39,13 @@ void record_field_number(const struct record_field *field, const void *row, char
         return;
     }
     const double value = *(const double *)member_of(field, row);
+    char text[RECORD_NUMBER_MAX];
     for (int digits = 15; digits <= 17; digits++) {
-        snprintf(number, RECORD_NUMBER_MAX, "%.*g", digits, value);
-        if (strtod(number, NULL) == value)
+        snprintf(text, sizeof text, "%.*g", digits, value);
+        if (strtod(text, NULL) == value)
             break;
     }
+    memcpy(number, text, sizeof text);
 }
 
 void record_clear(struct record *record)
@@ -114,6 +116,24 @@ bool record_bin_next(const struct record *record, const struct record_stage *sta
 struct record_account record_account_of(const struct record *record, size_t index)
 {
     struct record_account row = record->accounts[index];
+    row.plan_hash = record->plan_hash;
+    row.cell_id = record->cell_id;
+    row.run_id = record->run_id;
+    return row;
+}
+
+struct record_interval record_interval_of(const struct record *record, size_t index)
+{
+    struct record_interval row = record->intervals[index];
+    row.plan_hash = record->plan_hash;
+    row.cell_id = record->cell_id;
+    row.run_id = record->run_id;
+    return row;
+}
+
+struct record_thread record_thread_of(const struct record *record, size_t index)
+{
+    struct record_thread row = record->thread_rows[index];
     row.plan_hash = record->plan_hash;
     row.cell_id = record->cell_id;
     row.run_id = record->run_id;
@@ -212,6 +232,31 @@ static int put_accounting(FILE *out, const struct record *record)
     return error;
 }
 
+static void put_timeline(FILE *out, const struct record *record)
+{
+    fputs(",\"timeline\":[", out);
+    for (size_t i = 0; i < record->interval_count; i++) {
+        const struct record_interval *interval = &record->intervals[i];
+        fprintf(out, "%s[%" PRIu64 ",%" PRIu64 ",%" PRIu64 "]", i ? "," : "", interval->interval_start_ns,
+                interval->interval_ns, interval->operations);
+    }
+    fputs("]", out);
+}
+
+static int put_threads(FILE *out, const struct record *record)
+{
+    int error = 0;
+    fputs(",\"per_thread\":[", out);
+    for (size_t i = 0; i < record->thread_row_count && !error; i++) {
+        fputs(i ? ",{" : "{", out);
+        const struct record_thread *row = &record->thread_rows[i];
+        error = put_rest(out, &record_tables[RECORD_THREADS], offsetof(struct record_thread, role), row);
+        fputs("}", out);
+    }
+    fputs("]", out);
+    return error;
+}
+
 static int put_environment(FILE *out, const struct environment *environment)
 {
     int error = 0;
@@ -244,6 +289,10 @@ static int render_json(const struct record *record, char **line, size_t *length)
         error = put_latency(out, record);
     if (!error)
         error = put_accounting(out, record);
+    if (!error) {
+        put_timeline(out, record);
+        error = put_threads(out, record);
+    }
     if (!error && record->environment)
         error = put_environment(out, record->environment);
     fputs("}\n", out);

@@ -65,19 +65,47 @@ static void put_stages(FILE *out, size_t table, const struct record *record)
     }
 }
 
-static void put_rows(FILE *out, size_t table, const struct record *record)
+static void put_accounts(FILE *out, const struct record_table *table, const struct record *record)
 {
-    if (table == RECORD_THROUGHPUT) {
-        put_row(out, &record_tables[table], record);
-        return;
-    }
-    if (table != RECORD_ACCOUNTING) {
-        put_stages(out, table, record);
-        return;
-    }
     for (size_t i = 0; i < record->account_count; i++) {
         const struct record_account account = record_account_of(record, i);
-        put_row(out, &record_tables[table], &account);
+        put_row(out, table, &account);
+    }
+}
+
+static void put_intervals(FILE *out, const struct record_table *table, const struct record *record)
+{
+    for (size_t i = 0; i < record->interval_count; i++) {
+        const struct record_interval interval = record_interval_of(record, i);
+        put_row(out, table, &interval);
+    }
+}
+
+static void put_threads(FILE *out, const struct record_table *table, const struct record *record)
+{
+    for (size_t i = 0; i < record->thread_row_count; i++) {
+        const struct record_thread thread = record_thread_of(record, i);
+        put_row(out, table, &thread);
+    }
+}
+
+static void put_rows(FILE *out, size_t table, const struct record *record)
+{
+    switch (table) {
+    case RECORD_THROUGHPUT:
+        put_row(out, &record_tables[table], record);
+        return;
+    case RECORD_ACCOUNTING:
+        put_accounts(out, &record_tables[table], record);
+        return;
+    case RECORD_TIMELINE:
+        put_intervals(out, &record_tables[table], record);
+        return;
+    case RECORD_THREADS:
+        put_threads(out, &record_tables[table], record);
+        return;
+    default:
+        put_stages(out, table, record);
     }
 }
 
@@ -107,7 +135,8 @@ static int for_all_files(const struct record *record, const char *directory, str
                                        struct fault *fault))
 {
     // throughput.csv comes last: a run that has its row there has all its rows, even if the power fails.
-    static const size_t order[RECORD_TABLES] = {RECORD_HISTOGRAM, RECORD_LATENCY, RECORD_ACCOUNTING, RECORD_THROUGHPUT};
+    static const size_t order[RECORD_TABLES] = {RECORD_HISTOGRAM, RECORD_LATENCY, RECORD_ACCOUNTING,
+                                                RECORD_TIMELINE,  RECORD_THREADS, RECORD_THROUGHPUT};
     struct append_file files[RECORD_TABLES] = {0};
     char *texts[RECORD_TABLES] = {NULL};
     int error = 0;

@@ -1,34 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// What each column means. A member's type is taken from the struct, its name is the column's.
-#include "core/measure/record_fields.h"
-
-#define TYPE_OF(struct_, member) \
-    _Generic(((struct_ *)0)->member, const char * : RECORD_TEXT, uint64_t : RECORD_U64, double : RECORD_F64)
-#define COLUMN(struct_, member, type_, unit_, better_, help_)            \
-    {                                                                    \
-#member, type_, offsetof(struct_, member), unit_, better_, help_ \
-    }
+// What each column of throughput.csv means. A member's type is taken from the struct, its name is the column's.
+#include "core/measure/record_columns.h"
 
 #define FIELD(member, unit, better, help) \
     COLUMN(struct record, member, TYPE_OF(struct record, member), unit, better, help)
 #define FLAG(member, better, help) COLUMN(struct record, member, RECORD_BOOL, "", better, help)
-
-const char *const record_type_names[] = {
-    [RECORD_U64] = "u64", [RECORD_F64] = "f64", [RECORD_BOOL] = "bool", [RECORD_TEXT] = "text"};
-
-const struct record_field record_schema_field = {
-    "schema_version",
-    RECORD_U64,
-    0,
-    "",
-    "",
-    "Version of the columns of these files. It grows with every change; columns are only ever appended."};
-
-#define PLAN_HASH_HELP "Hash of the sweep's plan. Absent when the run was no part of a sweep."
-#define CELL_ID_HELP                                                                                                   \
-    "Hash of everything that the user chose and that the result depends on, save the seed: equal for all runs of one " \
-    "cell."
-#define RUN_ID_HELP "Name of the run; joins its rows in all files."
 
 const struct record_field record_fields[] = {
     FIELD(plan_hash, "", "", PLAN_HASH_HELP),
@@ -207,84 +183,105 @@ const struct record_field record_fields[] = {
     FIELD(queue_origins, "", "",
           "Where queues came from that are not the program's own: NAME=PACKAGE VERSION for one of a library, NAME=file "
           "crc32 CHECKSUM for one from a shared object; two are joined by ';'. Absent where all are its own."),
+
+    FIELD(offered_ops_per_s, "operations/s", "",
+          "Rate of operations that an open load offered over the window, whatever became of them. Absent where the "
+          "next operation waits for an earlier one."),
+    FIELD(bytes_per_s, "bytes/s", "higher",
+          "Bytes that the jobs read, wrote or packed in the window, a second. Absent where jobs do no such work."),
+    FIELD(note, "", "", "One sentence of the workload that a reader of the result must know. Absent if there is none."),
+    FIELD(cpu_ns_per_operation, "ns/operation", "lower",
+          "CPU time of the whole process, user and kernel, by operations: both of the window. Absent, as all that is "
+          "by operations, when there were none."),
+    FIELD(migrations, "migrations", "lower",
+          "Times that the kernel moved a thread of the process to another CPU, during the window. Absent where the "
+          "system does not tell."),
+    FIELD(wakes_per_operation, "wakes/operation", "lower", "Column wakes by operations."),
+    FIELD(allocations_per_operation, "calls/operation", "lower", "Column allocations by operations."),
+    FIELD(ready_batch_mean, "jobs", "",
+          "Jobs that a scheduler completed together when it looked and found any: mean over the window. Absent on a "
+          "queue, and where the pool does not count."),
+    FIELD(
+        queue_retries, "attempts", "lower",
+        "Attempts of the queues that failed and were repeated, such as compare-and-swaps and waits for a lock, in the "
+        "whole run. Absent where a queue does not count them."),
+    FIELD(queue_memory_bytes, "bytes", "lower",
+          "Memory that the queue held besides itself when all threads had left it. Absent on a pool, and where the "
+          "queue does not tell."),
+    FIELD(reclaim_backlog, "elements", "lower",
+          "Elements that the queue had taken and not given back when all threads had left it, the items all taken out: "
+          "garbage that waits to be reclaimed, and what the queue needs for itself. Absent on a pool, and where the "
+          "queue takes none."),
+    FIELD(run_length_mean, "operations", "",
+          "How many operations one thread did before another did the next: mean over those that the workload saw. "
+          "Absent where it does not look."),
+    FIELD(
+        queue_regime, "", "",
+        "Where the queue's length was, by its samples. empty: 80 % of them or more found nothing in it. deep: 80 % or "
+        "more found at least 8 items for each thread of the run. shallow: 80 % or more found fewer. mixed: none of "
+        "these. Absent with fewer than 10 samples, and where the queue tells no length."),
+    FIELD(job_queue_regime, "", "", "The same of the pool's job queues."),
+    FIELD(timeline_interval_ns, "ns", "",
+          "Length of the intervals of timeline.csv, as planned. Absent, as the three columns below, without a "
+          "timeline."),
+    FIELD(throughput_drift, "", "",
+          "Median rate of the intervals in the last third of the window by that in the first third: 1 is steady. "
+          "Absent below 9 intervals."),
+    FIELD(throughput_modes, "modes", "",
+          "Number of modes of the rates of the intervals: 1 when they gather around one rate, 2 or more when the run "
+          "moved between rates with hardly anything between. Absent below 30 intervals."),
+    FIELD(interval_cv, "", "lower",
+          "Standard deviation of the rates of the intervals by their mean. Absent below 9 intervals."),
+
+    FIELD(
+        environment_verdict, "", "",
+        "What the machine did to the run, judged by written rules that never look at results ('readyq doctor --rules' "
+        "shows them). valid: nothing that counts. suspect: something may have moved the result. invalid: no conclusion "
+        "may rest on the run. Absent when nothing was measured."),
+    FIELD(environment_reasons, "", "",
+          "Why it is suspect or invalid, one reason after another, joined by ';'. Absent when it is valid."),
+    FIELD(other_cpu_ns, "ns", "lower",
+          "CPU time that other processes took on the CPUs allowed to the run, during the window. Absent where the "
+          "system does not tell."),
+    FIELD(frequency_before_khz, "kHz", "",
+          "Mean frequency of the run's CPUs at the opening of the window. Absent where the machine does not tell, as "
+          "most virtual ones do not."),
+    FIELD(frequency_after_khz, "kHz", "", "The same, at the end of the window."),
+    FIELD(suspended_ns, "ns", "lower", "Time that the machine was suspended during the window."),
+    FLAG(keep_awake, "",
+         "1 when processes of idle priority kept idle CPUs from halting during the run. Their CPU time is in no other "
+         "column."),
+    FIELD(keep_awake_ns, "ns", "",
+          "CPU time that these processes took during the window, over all CPUs. Absent without them."),
+    FIELD(counters, "", "", "Which hardware counters were asked for: auto, no or yes."),
+    FIELD(hw_scope, "", "",
+          "What the counters below counted: user+kernel, or user where the system permits no more. Absent when none "
+          "was counted."),
+    FIELD(hw_cycles, "cycles", "lower",
+          "CPU cycles of the whole process during the window. As the others of this kind it is absent, and never 0, "
+          "where machine or system do not give it, and scaled up where hw_counted_share is below 1."),
+    FIELD(hw_instructions, "instructions", "lower", "Instructions completed, counted in the same way."),
+    FIELD(hw_cache_references, "accesses", "", "Accesses to the last level of cache, counted in the same way."),
+    FIELD(hw_cache_misses, "accesses", "lower", "Of these, accesses that it could not serve."),
+    FIELD(hw_branch_misses, "branches", "lower", "Branches that were predicted wrongly, counted in the same way."),
+    FIELD(sw_context_switches, "switches", "lower",
+          "Context switches of the threads of the process during the window, as the kernel's counters of events have "
+          "them."),
+    FIELD(sw_page_faults, "faults", "lower", "Page faults of the process during the window, counted in the same way."),
+    FIELD(hw_counted_share, "", "higher",
+          "Least share of the window during which one of the hardware counters was counting: below 1 there was more to "
+          "count than the processor has counters, and they took turns. Absent without them."),
+    FIELD(hw_absent, "", "", "Which counters are absent, and why. Absent when none is, or none was asked for."),
+    FIELD(work_share, "", "higher",
+          "Share of the schedulers' time in the window that they had for simulated process work. Absent where a "
+          "workload has none."),
+    FIELD(stopped_enqueue_share, "", "higher",
+          "Rate at which the other threads enqueued while one was stopped inside a call, by their rate while none was: "
+          "0 where they stood still, about 1 where it made no difference. Absent where no thread was stopped so."),
+    FIELD(stopped_dequeue_share, "", "higher", "The same of dequeues."),
 };
 
 const size_t record_field_count = sizeof record_fields / sizeof *record_fields;
 
-_Static_assert(sizeof record_fields / sizeof *record_fields * 8 == offsetof(struct record, stages),
+_Static_assert(sizeof record_fields / sizeof *record_fields == RECORD_COLUMNS,
                "record_fields must have one entry for every member of struct record up to `stages`");
-
-#define LATENCY(member, unit, better, help) \
-    COLUMN(struct record_latency, member, TYPE_OF(struct record_latency, member), unit, better, help)
-#define PERCENTILE(member, words, least) \
-    LATENCY(member, "ns", "lower",       \
-            "Latency that " words " of the samples did not exceed. Absent below " least " samples.")
-
-static const struct record_field latency_fields[] = {
-    LATENCY(plan_hash, "", "", PLAN_HASH_HELP),
-    LATENCY(cell_id, "", "", CELL_ID_HELP),
-    LATENCY(run_id, "", "", RUN_ID_HELP),
-    LATENCY(
-        stage, "", "",
-        "Stage whose time was taken. On a pool: job_queue, service, ready_queue and total of each timed job, and what "
-        "else the workload names, such as drain and pass; on a queue the workload names all."),
-    LATENCY(samples, "samples", "", "Latencies recorded in the window."),
-    LATENCY(relative_error, "", "", "Greatest relative error of a percentile, from the width of the histogram's bins."),
-    LATENCY(latency_mean_ns, "ns", "lower", "Mean latency, exact. Absent without samples."),
-    LATENCY(latency_min_ns, "ns", "lower", "Smallest latency, exact. Absent without samples."),
-    PERCENTILE(latency_p50_ns, "50 %", "20"),
-    PERCENTILE(latency_p90_ns, "90 %", "100"),
-    PERCENTILE(latency_p99_ns, "99 %", "1000"),
-    PERCENTILE(latency_p999_ns, "99.9 %", "10000"),
-    PERCENTILE(latency_p9999_ns, "99.99 %", "100000"),
-    LATENCY(latency_max_ns, "ns", "lower", "Greatest latency, exact. Absent without samples."),
-};
-
-#define BIN(member, unit, better, help) \
-    COLUMN(struct record_bin, member, TYPE_OF(struct record_bin, member), unit, better, help)
-
-static const struct record_field bin_fields[] = {
-    BIN(plan_hash, "", "", PLAN_HASH_HELP),
-    BIN(cell_id, "", "", CELL_ID_HELP),
-    BIN(run_id, "", "", RUN_ID_HELP),
-    BIN(stage, "", "", "Stage whose time was taken, as in latency.csv."),
-    BIN(bin_low_ns, "ns", "", "Smallest latency that falls into the bin."),
-    BIN(bin_high_ns, "ns", "", "Greatest latency that falls into the bin."),
-    BIN(count, "samples", "", "Latencies in the bin; bins without any have no row."),
-};
-
-#define ACCOUNT(member, unit, better, help) \
-    COLUMN(struct record_account, member, TYPE_OF(struct record_account, member), unit, better, help)
-
-static const struct record_field account_fields[] = {
-    ACCOUNT(plan_hash, "", "", PLAN_HASH_HELP),
-    ACCOUNT(cell_id, "", "", CELL_ID_HELP),
-    ACCOUNT(run_id, "", "", RUN_ID_HELP),
-    ACCOUNT(thread_kind, "", "",
-            "What the thread is in the pool. async: a worker, which runs jobs. scheduler: submits jobs and completes "
-            "them."),
-    ACCOUNT(thread_number, "", "", "Number of the thread among its kind, from 1."),
-    ACCOUNT(wall_ns, "ns", "",
-            "Time between the two readings of the account, at the opening and at the end of the window, by the "
-            "system's clock. The six states below are read from another clock, and add up to it within 1 %."),
-    ACCOUNT(port_ns, "ns", "", "Time in the jobs' own functions: a driver's invoke, and free."),
-    ACCOUNT(ready_ns, "ns", "", "Time in completing jobs that came home: look-up of the port, its lock, ready."),
-    ACCOUNT(clean_ns, "ns", "lower", "Time in reclaiming memory."),
-    ACCOUNT(check_ns, "ns", "lower", "Time in looking whether there is anything to do."),
-    ACCOUNT(other_ns, "ns", "",
-            "Time in everything else; on a scheduler, whatever the workload does between two passes."),
-    ACCOUNT(sleep_ns, "ns", "", "Time asleep in the kernel, waiting for something to do."),
-};
-
-const struct record_table record_tables[RECORD_TABLES] = {
-    [RECORD_THROUGHPUT] = {"throughput.csv", "One row is one run: one process that measured one cell once.",
-                           record_fields, sizeof record_fields / sizeof *record_fields},
-    [RECORD_LATENCY] = {"latency.csv", "One row is one stage of one run.", latency_fields,
-                        sizeof latency_fields / sizeof *latency_fields},
-    [RECORD_HISTOGRAM] = {"histogram.csv", "One row is one bin of one stage of one run.", bin_fields,
-                          sizeof bin_fields / sizeof *bin_fields},
-    [RECORD_ACCOUNTING] = {"accounting.csv",
-                           "One row is one thread of one run on a pool that was told to keep accounts: what the thread "
-                           "did with its time during the window.",
-                           account_fields, sizeof account_fields / sizeof *account_fields},
-};

@@ -53,13 +53,22 @@ struct record_table {
     size_t count;                      //
 };
 
-enum { RECORD_THROUGHPUT, RECORD_LATENCY, RECORD_HISTOGRAM, RECORD_ACCOUNTING, RECORD_TABLES };
+enum {
+    RECORD_THROUGHPUT,
+    RECORD_LATENCY,
+    RECORD_HISTOGRAM,
+    RECORD_ACCOUNTING,
+    RECORD_TIMELINE,
+    RECORD_THREADS,
+    RECORD_TABLES
+};
 extern const struct record_table record_tables[RECORD_TABLES];
 
 // The first column of every file; its offset means nothing.
 extern const struct record_field record_schema_field;
 
 // The columns of throughput.csv: every member of struct record up to `stages`, in order.
+#define RECORD_COLUMNS (offsetof(struct record, stages) / sizeof(uint64_t))
 extern const struct record_field record_fields[];
 extern const size_t record_field_count;
 
@@ -83,5 +92,9 @@ bool record_bin_next(const struct record *record, const struct record_stage *sta
 
 // One thread's account as a row of accounting.csv.
 struct record_account record_account_of(const struct record *record, size_t index);
+
+// One interval as a row of timeline.csv, and one thread of the workload as a row of threads.csv.
+struct record_interval record_interval_of(const struct record *record, size_t index);
+struct record_thread record_thread_of(const struct record *record, size_t index);
 
 #endif

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include "core/machine/environment.h"
 
@@ -42,6 +43,17 @@ void usage_read(struct usage *usage)
     if (usage->peak_rss_bytes == 0)
         usage->peak_rss_bytes = (uint64_t)used.ru_maxrss * 1024;
     usage->steal_ns = environment_steal_ns();
+}
+
+void usage_read_thread(struct thread_usage *usage)
+{
+    struct timespec cpu;
+    struct rusage used;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
+    getrusage(RUSAGE_THREAD, &used);
+    usage->cpu_ns = (uint64_t)cpu.tv_sec * 1000000000u + (uint64_t)cpu.tv_nsec;
+    usage->voluntary_switches = (uint64_t)used.ru_nvcsw;
+    usage->involuntary_switches = (uint64_t)used.ru_nivcsw;
 }
 
 // The kernel's counters are scaled estimates that may step back by a tick.

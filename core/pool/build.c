@@ -2,6 +2,7 @@
 // Making the parts of a pool, and giving them back; no thread of the pool runs here.
 #include <errno.h>
 
+#include "core/machine/clock.h"
 #include "core/machine/memory.h"
 #include "core/measure/accounting.h"
 #include "core/pool/pool.h"
@@ -357,7 +358,13 @@ int pool_build(struct pool **made, const struct pool_setup *setup, const struct 
     pool->threadless = extras->threadless;
     pool->has_ready = setup->workers > 0 && config->completion == POOL_COMPLETION_READY_QUEUE;
     pool->prepares = pool->has_ready && config->elements == POOL_ELEMENTS_PREPARED;
-    pool->by_load = config->routing == POOL_ROUTING_LEAST_LOADED || config->routing == POOL_ROUTING_TWO_CHOICES;
+    pool->bare_jobs = pool->has_ready && config->bare_jobs;
+    pool->by_load = config->routing == POOL_ROUTING_LEAST_LOADED || config->routing == POOL_ROUTING_TWO_CHOICES ||
+                    config->routing == POOL_ROUTING_FILL;
+    pool->by_load = pool->by_load && setup->workers > 1;
+    pool->paced = (pool->by_load && config->routing == POOL_ROUTING_FILL) || config->reply_ns > 0;
+    pool->reply_ticks = clock_ticks_in((double)config->reply_ns);
+    pool->fill_ticks = clock_ticks_in((double)config->fill_ns);
     pool->job_queue_count = pool_shares_jobs(pool) ? 1 : setup->workers;
     at_init(&pool->last_id, (unsigned long)config->id_start);
     error = open_parts(pool, fault);

@@ -4,8 +4,9 @@
 #include "core/measure/accounting.h"
 #include "core/pool/pool.h"
 #include "core/pool/port.h"
+#include "core/pool/submit.h"
 
-void job_drop(struct pool *pool, struct job *job)
+static void drop_references(struct pool *pool, struct job *job)
 {
     if (job->data_lock) {
         port_data_lock_release(job->data_lock);
@@ -15,14 +16,18 @@ void job_drop(struct pool *pool, struct job *job)
         driver_handle_release(job->driver);
         port_table_unreference(&pool->ports);
     }
+}
+
+void job_drop(struct pool *pool, struct job *job)
+{
+    drop_references(pool, job);
     pool_free_job(pool, job);
 }
 
 // The references go last, when the port has been let go: the port's death must not be the end of its lock or driver.
-void job_complete(struct pool *pool, struct job *job, struct account *account)
+static void complete_in_port(struct pool *pool, struct job *job, struct account *account)
 {
     struct lock_node node;
-    const enum account_state before = account_enter(account, ACCOUNT_READY);
     struct port *port = port_acquire(&pool->ports, job->call.port, &node);
     if (port)
         port_enter(port);
@@ -36,6 +41,19 @@ void job_complete(struct pool *pool, struct job *job, struct account *account)
         port_leave(&pool->ports, port);
         port_release(port, &node);
     }
-    job_drop(pool, job);
+    drop_references(pool, job);
+}
+
+void job_complete(struct pool *pool, struct job *job, struct submitter *home, struct account *account)
+{
+    const enum account_state before = account_enter(account, ACCOUNT_READY);
+    if (job->call.port == PORT_BARE)
+        job->call.ready(job->call.data);
+    else
+        complete_in_port(pool, job, account);
+    if (home)
+        submitter_recycle(home, job);
+    else
+        pool_free_job(pool, job);
     account_enter(account, before);
 }

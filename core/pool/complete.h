@@ -7,12 +7,15 @@
 
 struct account;
 struct pool;
+struct submitter;
 
 // Looks the job's port up and runs the driver's callback under its lock, or `free` where either is missing; then gives
-// the references back and frees the record. `account` is the calling thread's, or NULL. Any thread.
-void job_complete(struct pool *pool, struct job *job, struct account *account);
+// the references back. A bare job has its `ready` called, and that is all. The record is kept for the jobs of `home`,
+// whose thread this is, or freed if that is NULL. `account` is the calling thread's, or NULL. Any thread.
+void job_complete(struct pool *pool, struct job *job, struct submitter *home, struct account *account);
 
-// Only the latter: for a job that will not be completed. What its `cargo` holds is the caller's. Any thread.
+// Gives the references back and frees the record: for a job that will not be completed. What its `cargo` holds is the
+// caller's. Any thread.
 void job_drop(struct pool *pool, struct job *job);
 
 #endif

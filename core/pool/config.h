@@ -17,20 +17,28 @@ enum pool_routing {
     POOL_ROUTING_SHARED,
     POOL_ROUTING_LEAST_LOADED,
     POOL_ROUTING_TWO_CHOICES,
+    POOL_ROUTING_FILL,
 };
 
 enum pool_stop_kind { POOL_STOP_DRAIN, POOL_STOP_POISON, POOL_STOP_FLUSH };
 
 #define POOL_BATCH_MAX 1024u
+#define POOL_READY_BATCH_MAX 64u
 
 struct erts_pool_config {
     uint64_t completion; // enum pool_completion
     uint64_t routing;    // enum pool_routing
+    uint64_t fill_ns;
+    uint64_t reply_ns;
     uint64_t ready_lock; // enum lock_kind
     uint64_t elements;   // enum pool_elements
     uint64_t freeing;    // enum pool_freeing
     uint64_t batch;
     uint64_t ready_limit;
+    uint64_t ready_batch;
+    uint64_t prefetch;
+    uint64_t job_cache;
+    uint64_t bare_jobs;
     uint64_t worker_spin_ns;
     uint64_t scheduler_spin_ns;
     uint64_t stop; // enum pool_stop_kind

@@ -10,7 +10,7 @@
 #include "core/pool/submit.h"
 
 static const char *const completion_names[] = {"ready_queue", "worker", NULL};
-static const char *const routing_names[] = {"round_robin", "shared", "least_loaded", "two_choices", NULL};
+static const char *const routing_names[] = {"round_robin", "shared", "least_loaded", "two_choices", "fill", NULL};
 static const char *const stop_names[] = {"drain", "poison", "flush", NULL};
 static const char *const elements_names[] = {"prepared", "worker", NULL};
 static const char *const freeing_names[] = {"deferred", "automatic", NULL};
@@ -23,7 +23,10 @@ static const struct param params[] = {
                  "where a finished job completes: at home, through a ready queue, or on its worker"),
     PARAM_CHOICE(struct erts_pool_config, routing, "round_robin", routing_names,
                  "whose queue a job without a key goes to: each worker's in turn, one that all workers share (keys are "
-                 "not kept), that of the worker with the fewest jobs, or with fewer of two drawn at random"),
+                 "not kept), that of the worker with the fewest jobs, with fewer of two drawn at random, or of the "
+                 "first that has little to do"),
+    PARAM_NS(struct erts_pool_config, fill_ns, "5us", 1, 1000000000,
+             "routing=fill: what a worker may have to do, by what its jobs took so far, before the next gets any"),
     PARAM_CHOICE(struct erts_pool_config, ready_lock, "mutex", lock_names,
                  "lock that workers hold while they put a finished job into a ready queue"),
     PARAM_CHOICE(struct erts_pool_config, elements, "prepared", elements_names,
@@ -32,12 +35,27 @@ static const struct param params[] = {
                  "who frees a job queue's elements: the scheduler that gets the job back, or the worker"),
     PARAM_U64(struct erts_pool_config, batch, "1", 1, POOL_BATCH_MAX, "jobs",
               "most jobs that a worker takes, and then sends home, at once"),
+    PARAM_NS(struct erts_pool_config, reply_ns, "0", 0, 1000000000,
+             "for how long a worker keeps the finished jobs of a batch, by what its jobs took so far; 0: until it has "
+             "run all of it"),
     PARAM_U64(struct erts_pool_config, ready_limit, "20", 1, 100000, "jobs",
               "most jobs that a scheduler completes in one pass"),
-    PARAM_NS(struct erts_pool_config, worker_spin_ns, "0", 0, 1000000000,
-             "how long a worker without a job spins before it sleeps"),
+    PARAM_U64(struct erts_pool_config, ready_batch, "1", 1, POOL_READY_BATCH_MAX, "jobs",
+              "most jobs that a scheduler takes from its ready queue at once, before it completes them"),
+    PARAM_BOOL(struct erts_pool_config, prefetch, "no",
+               "asks for the memory of all jobs of a batch, and of what they work on, before the first is touched"),
+    PARAM_U64(
+        struct erts_pool_config, job_cache, "0", 0, 1 << 20, "jobs",
+        "records of jobs that came home through its ready queue, which a scheduler keeps for those it submits next"),
+    PARAM_BOOL(struct erts_pool_config, bare_jobs, "no",
+               "jobs of the pool contract belong to no port, as it knows none: nothing is looked up and no lock taken "
+               "where they complete; no, and wherever there is no ready queue: to a default port of their scheduler's"),
+    PARAM_NS(
+        struct erts_pool_config, worker_spin_ns, "0", 0, 1000000000,
+        "how long a worker without a job spins before it sleeps; above 2 us only while waits have been shorter lately"),
     PARAM_NS(struct erts_pool_config, scheduler_spin_ns, "2us", 0, 1000000000,
-             "how long a scheduler without work spins before it sleeps"),
+             "how long a scheduler without work spins before it sleeps; above 2 us only while waits have been shorter "
+             "lately"),
     PARAM_CHOICE(struct erts_pool_config, stop, "drain", stop_names,
                  "how workers end: told by a flag, by a job without a port, or so and with completions left unrun"),
     PARAM_BOOL(struct erts_pool_config, smp, "yes",
@@ -85,7 +103,10 @@ static long ops_submit(struct pool *pool, unsigned thread, unsigned *key, void (
     struct submitter *submitter = submitter_at(pool, thread);
     if (!submitter)
         return -EPERM;
-    const struct job_call call = {.port = submitter->port, .invoke = invoke, .ready = ready, .data = data};
+    const struct job_call call = {
+        .port = pool->bare_jobs ? PORT_BARE : submitter->port, .invoke = invoke, .ready = ready, .data = data};
+    if (pool->bare_jobs)
+        return pool_async_bare(submitter, &call, key);
     const int error = pool_has_ready(pool) ? 0 : submitter_here(pool, thread, &submitter);
     return error ? error : pool_async_locking(submitter, &call, key);
 }
@@ -122,6 +143,7 @@ const struct pool_ops erts_pool_ops = {
     .summary = "the pool of Erlang's runtime: a queue a worker, a ready queue a scheduler",
     .source = "erl_async.c of Erlang/OTP (2013 and 2018), from its description; written anew",
     .traits = {.keys = true,
+               .fifo = true,
                .completes_on_submitter = true,
                .takes_queues = true,
                .synchronous = true,

@@ -130,7 +130,7 @@ static void count_submitter(struct submitter *submitter, struct pool_statistics 
 
 void pool_statistics(struct pool *pool, struct pool_statistics *statistics)
 {
-    *statistics = (struct pool_statistics){0};
+    *statistics = (struct pool_statistics){.batches = pool_has_ready(pool) ? 0 : UINT64_MAX, .retries = UINT64_MAX};
     for (unsigned i = 0; i < pool->worker_count; i++) {
         struct worker *worker = &pool->workers[i];
         statistics->invoked += at_load_rlx(&worker->invoked);
@@ -144,6 +144,8 @@ void pool_statistics(struct pool *pool, struct pool_statistics *statistics)
         statistics->parks += at_load_rlx(&scheduler->parks);
         statistics->wakes += at_load_rlx(&scheduler->event.wakes);
         statistics->completed += at_load_rlx(&scheduler->completed_elsewhere);
+        if (pool_has_ready(pool))
+            statistics->batches += at_load_rlx(&scheduler->ready.batches);
         count_submitter(&scheduler->submitter, statistics);
     }
     for (unsigned i = 0; i < pool->external_count; i++)
@@ -151,18 +153,39 @@ void pool_statistics(struct pool *pool, struct pool_statistics *statistics)
     statistics->unrun = pool->unrun;
 }
 
-static void add_length(uint64_t *sum, uint64_t length)
+// What is not known of one is not known of all.
+static void add_known(uint64_t *sum, uint64_t value)
 {
-    *sum = *sum == UINT64_MAX || length == QUEUE_UNCOUNTED ? UINT64_MAX : *sum + length;
+    *sum = *sum == UINT64_MAX || value == QUEUE_UNCOUNTED ? UINT64_MAX : *sum + value;
+}
+
+// A worker that never ran has not made its queue.
+static void add_retries(uint64_t *sum, struct queue *queue)
+{
+    struct queue_statistics counted;
+    if (!queue->memory)
+        return;
+    queue_statistics(queue, &counted);
+    add_known(sum, counted.retries);
+}
+
+uint64_t pool_retries(struct pool *pool)
+{
+    uint64_t sum = pool->worker_count ? 0 : UINT64_MAX;
+    for (unsigned i = 0; i < pool->job_queue_count; i++)
+        add_retries(&sum, pool->workers[i].source);
+    for (unsigned i = 0; pool_has_ready(pool) && i < pool->scheduler_count; i++)
+        add_retries(&sum, &pool->schedulers[i].ready.queue);
+    return sum;
 }
 
 void pool_lengths(struct pool *pool, struct pool_lengths *lengths)
 {
     *lengths = (struct pool_lengths){0};
     for (unsigned i = 0; i < pool->job_queue_count; i++)
-        add_length(&lengths->jobs, queue_length(pool->workers[i].source));
+        add_known(&lengths->jobs, queue_length(pool->workers[i].source));
     for (unsigned i = 0; pool_has_ready(pool) && i < pool->scheduler_count; i++)
-        add_length(&lengths->ready, queue_length(&pool->schedulers[i].ready.queue));
+        add_known(&lengths->ready, queue_length(&pool->schedulers[i].ready.queue));
     if (pool->elements)
         lengths->elements = elements_outstanding(pool->elements);
 }

@@ -44,7 +44,11 @@ struct pool {
     unsigned job_queue_count; // as many as there are workers, or the shared one
     bool has_ready;           // jobs come home through ready queues
     bool prepares;            // and who submits allocates their element
+    uint64_t fill_ticks;      // routing=fill
+    uint64_t reply_ticks;     // 0: a batch goes home as a whole
+    bool paced;               // workers tell how long their jobs take
     bool by_load;             // jobs without a key are routed by the workers' load, which is counted
+    bool bare_jobs;           // jobs of the contract belong to no port
     bool threadless;          // as in pool_extras
     struct worker *workers;
     struct scheduler *schedulers;
@@ -114,6 +118,9 @@ void pool_statistics(struct pool *pool, struct pool_statistics *statistics);
 void pool_lengths(struct pool *pool, struct pool_lengths *lengths);
 unsigned pool_accounts(struct pool *pool, struct pool_account *accounts, unsigned count);
 
+// Attempts of all its queues that failed and were repeated; UINT64_MAX: not known. When no thread is inside any more.
+uint64_t pool_retries(struct pool *pool);
+
 // The ready queue of scheduler `scheduler`, from 0; NULL: there is none to poll. Any thread.
 struct queue *pool_ready_queue(struct pool *pool, unsigned scheduler);
 
@@ -128,7 +135,7 @@ void pool_leave(struct pool *pool);
 // By each worker, once. Returns how many have checked in, itself included.
 unsigned pool_check_in(struct pool *pool);
 
-// Zeroed; NULL: no memory.
+// With `cargo` empty, and nothing else set; NULL: no memory.
 struct job *pool_alloc_job(struct pool *pool);
 void pool_free_job(struct pool *pool, struct job *job);
 

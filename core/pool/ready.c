@@ -9,6 +9,9 @@
 #include "core/pool/worker.h"
 #include "core/sync/thread.h"
 
+// Items handed to a queue at once.
+#define SEND_BATCH 64u
+
 int ready_open(struct ready_queue *ready, struct pool *pool, unsigned number, const struct queue_env *env,
                struct fault *fault)
 {
@@ -21,6 +24,7 @@ int ready_open(struct ready_queue *ready, struct pool *pool, unsigned number, co
     lock_init_ranked(&ready->lock, (enum lock_kind)pool->config.ready_lock, LOCK_RANK_READY, number);
     at_init(&ready->crowded, 0);
     at_init(&ready->completed, 0);
+    at_init(&ready->batches, 0);
     return flush ? queue_client_reserve(&ready->last, &ready->queue) : 0;
 }
 
@@ -37,24 +41,54 @@ void ready_close(struct ready_queue *ready)
 // Port and id are read before: once it is in the queue, the job may be completed and freed at any moment.
 static int send(struct ready_queue *ready, struct queue_client *client, const struct worker_job *job)
 {
-    const uint64_t port = job->job->call.port;
-    const long id = job->job->id;
-    trace(ready->pool, TRACE_REPLY, id);
+    const bool told = probe_reply_heard();
+    const uint64_t port = told ? job->job->call.port : PORT_NONE;
+    const long id = told ? job->job->id : 0;
+    if (trace_wanted(ready->pool))
+        trace(ready->pool, TRACE_REPLY, job->job->id);
     const int result = queue_enqueue_prepared(client, job->element, (uintptr_t)job->job);
-    if (result == QUEUE_OK)
+    if (result == QUEUE_OK && told)
         probe_reply(port, id, &ready->queue);
     return result;
+}
+
+static unsigned send_singly(struct ready_queue *ready, struct queue_client *client, const struct worker_job *jobs,
+                            unsigned count, int *result)
+{
+    unsigned sent = 0;
+    do
+        *result = send(ready, client, &jobs[sent]);
+    while (*result == QUEUE_OK && ++sent < count);
+    return sent;
+}
+
+// Nothing of a job that has left may be read, and so a batch goes only where nobody asks about single jobs.
+static bool goes_as_batch(const struct ready_queue *ready, const struct worker_job *jobs, unsigned count)
+{
+    return count > 1 && !jobs[0].element && !probe_reply_heard() && !trace_wanted(ready->pool);
+}
+
+static unsigned send_batch(struct queue_client *client, const struct worker_job *jobs, unsigned count, int *result)
+{
+    uintptr_t items[SEND_BATCH];
+    unsigned sent = 0;
+    do {
+        unsigned some = 0;
+        for (; some < SEND_BATCH && sent + some < count; some++)
+            items[some] = (uintptr_t)jobs[sent + some].job;
+        sent += queue_enqueue_batch(client, items, some, result);
+    } while (*result == QUEUE_OK && sent < count);
+    return sent;
 }
 
 unsigned ready_enqueue(struct ready_queue *ready, struct queue_client *client, const struct worker_job *jobs,
                        unsigned count, int *result)
 {
     struct lock_node node;
-    unsigned sent = 0;
+    unsigned sent;
     lock_acquire(&ready->lock, &node);
-    do
-        *result = send(ready, client, &jobs[sent]);
-    while (*result == QUEUE_OK && ++sent < count);
+    sent = goes_as_batch(ready, jobs, count) ? send_batch(client, jobs, count, result)
+                                             : send_singly(ready, client, jobs, count, result);
     lock_release(&ready->lock, &node);
     if (sent > 0)
         queue_notify(&ready->queue);
@@ -92,7 +126,7 @@ static void complete(struct ready_queue *ready, struct job *job, struct account 
     trace(pool, TRACE_READY, job->id);
     probe_ready(job->call.port, job->id, &ready->queue);
     garbage_append(&ready->garbage, &job->cargo.garbage);
-    job_complete(pool, job, account);
+    job_complete(pool, job, ready->home, account);
     pool_count(&ready->completed);
 }
 
@@ -105,20 +139,41 @@ static void free_garbage(struct ready_queue *ready, struct account *account)
     account_enter(account, before);
 }
 
+// The records come from the workers' processors, and so does what the completions work on, most likely.
+static void prefetch(const uintptr_t *jobs, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        job_prefetch_write((const struct job *)jobs[i]);
+    for (unsigned i = 0; i < count; i++)
+        job_prefetch_data((const struct job *)jobs[i]);
+}
+
+// Takes up to `most` jobs and completes them all. Returns how many; at fewer, *result says why.
+static unsigned complete_some(struct ready_queue *ready, unsigned most, int *result, struct account *account)
+{
+    uintptr_t jobs[POOL_READY_BATCH_MAX];
+    const unsigned count = queue_dequeue_batch(&ready->consumer, jobs, most, result);
+    if (count > 1 && ready->pool->config.prefetch)
+        prefetch(jobs, count);
+    for (unsigned i = 0; i < count; i++)
+        complete(ready, (struct job *)jobs[i], account);
+    return count;
+}
+
 bool ready_check(struct ready_queue *ready, struct account *account)
 {
     unsigned completed = 0;
     int result = QUEUE_OK;
+    const unsigned batch = (unsigned)ready->pool->config.ready_batch;
     const enum account_state before = account_enter(account, ACCOUNT_CHECK);
-    for (; completed < ready->limit; completed++) {
-        uintptr_t item;
-        result = queue_dequeue(&ready->consumer, &item);
-        if (result != QUEUE_OK)
-            break;
-        complete(ready, (struct job *)item, account);
+    while (completed < ready->limit && result == QUEUE_OK) {
+        const unsigned left = ready->limit - completed;
+        completed += complete_some(ready, left < batch ? left : batch, &result, account);
     }
-    if (completed > 0)
+    if (completed > 0) {
+        pool_count(&ready->batches);
         announce_room(ready);
+    }
     back_off(ready, completed == 0 && result == QUEUE_RETRY);
     free_garbage(ready, account);
     account_enter(account, before);

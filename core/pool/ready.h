@@ -21,6 +21,7 @@
 
 struct account;
 struct pool;
+struct submitter;
 struct worker;
 struct worker_job;
 
@@ -35,9 +36,11 @@ struct ready_queue {
     _Atomic uint32_t crowded ALIGNED_LINE; // a worker may be waiting for room
 
     struct queue_client consumer ALIGNED_LINE; // the scheduler's own from here on
+    struct submitter *home;                    // its own, which uses the records of completed jobs again
     struct garbage_chain garbage;              // that came home with jobs
     unsigned retries;                          // checks in a row that met an enqueue in flight
     _Atomic uint64_t completed;                // `ready` or `free` has run
+    _Atomic uint64_t batches;                  // checks that completed any
 };
 
 // By main, before any worker; `number` is the scheduler's. 0, or a negative errno and a sentence. `env` tells whom to

@@ -81,50 +81,82 @@ enum pool_more scheduler_pass(struct scheduler *self)
 
 static bool spin(struct scheduler *self)
 {
-    const uint64_t spin_ticks = clock_ticks_in((double)self->pool->config.scheduler_spin_ns);
+    const uint64_t spin_ns = patience_ns(&self->patience, self->pool->config.scheduler_spin_ns);
+    const uint64_t spin_ticks = clock_ticks_in((double)spin_ns);
+    const uint64_t alone_ticks = clock_ticks_in(THREAD_SPIN_ALONE_NS);
     const uint64_t start = clock_ticks();
     for (unsigned round = 1; !has_work(self); round++) {
-        if (clock_ticks() - start >= spin_ticks)
+        const uint64_t spun = clock_ticks() - start;
+        if (spun >= spin_ticks)
             return false;
         if (round % SPINS_PER_UPDATE == 0 && self->progress)
             progress_update(self->progress);
-        cpu_relax();
+        if (spun < alone_ticks)
+            cpu_relax();
+        else
+            thread_yield();
     }
     return true;
 }
 
-static void sleep_until_told(struct scheduler *self)
+// Up to where it sleeps. False: there is work.
+static inline bool lie_down(struct scheduler *self)
 {
+    if (self->progress) {
+        // Asked for only now: a scheduler that is awake looks by itself at every pass.
+        if (self->clean_blocked)
+            progress_request_wakeup(self->progress, self->clean_progress);
+        progress_prepare_wait(self->progress);
+    }
     event_reset(&self->event);
     at_or_sc(&self->flags, SCHEDULER_SLEEPING, AT(sleep_announce, ready_raise, progress_raise));
-    if (!has_work(self)) {
+    return !has_work(self);
+}
+
+static inline void get_up(struct scheduler *self)
+{
+    at_and_rlx(&self->flags, ~(uint32_t)SCHEDULER_SLEEPING);
+    at_store_rlx(&self->parks, self->event.parks);
+    if (self->progress)
+        progress_finalize_wait(self->progress);
+}
+
+bool scheduler_lie_down(struct scheduler *self)
+{
+    return lie_down(self);
+}
+
+void scheduler_get_up(struct scheduler *self)
+{
+    get_up(self);
+}
+
+static void sleep_until_told(struct scheduler *self)
+{
+    if (lie_down(self)) {
         const enum account_state before = account_enter(self->account, ACCOUNT_SLEEP);
         event_wait(&self->event, 0);
         account_enter(self->account, before);
     }
-    at_and_rlx(&self->flags, ~(uint32_t)SCHEDULER_SLEEPING);
-    at_store_rlx(&self->parks, self->event.parks);
+    get_up(self);
+}
+
+static void spin_or_sleep(struct scheduler *self)
+{
+    const enum account_state before = account_enter(self->account, ACCOUNT_CHECK);
+    const bool found = spin(self);
+    account_enter(self->account, before);
+    if (!found)
+        sleep_until_told(self);
 }
 
 void scheduler_wait(struct scheduler *self)
 {
     if (self->pool->worker_count == 0)
         return;
-    const enum account_state before = account_enter(self->account, ACCOUNT_CHECK);
-    const bool found = spin(self);
-    account_enter(self->account, before);
-    if (found)
-        return;
-    if (!self->progress) {
-        sleep_until_told(self);
-        return;
-    }
-    // Asked for only now: a scheduler that is awake looks by itself at every pass.
-    if (self->clean_blocked)
-        progress_request_wakeup(self->progress, self->clean_progress);
-    progress_prepare_wait(self->progress);
-    sleep_until_told(self);
-    progress_finalize_wait(self->progress);
+    const uint64_t start = clock_ticks();
+    spin_or_sleep(self);
+    patience_learn(&self->patience, self->pool->config.scheduler_spin_ns, clock_ticks() - start);
 }
 
 // Not by scheduler_notify, which leaves when it sees the flag up: that is enough where the scheduler looks for what
@@ -171,6 +203,7 @@ static int attach_queues(struct scheduler *self)
     struct pool *pool = self->pool;
     const enum queue_thread_kind kind = pool->progress ? QUEUE_MANAGED : QUEUE_UNMANAGED;
     int error = attach_elements(self);
+    self->ready.home = &self->submitter;
     if (!error && pool_has_ready(pool))
         error = queue_client_attach(&self->ready.consumer, &self->ready.queue, QUEUE_CONSUMER, kind);
     return error ? error : submitter_attach(&self->submitter, kind);

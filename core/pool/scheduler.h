@@ -16,6 +16,7 @@
 #include "core/pool/submit.h"
 #include "core/sync/atomic.h"
 #include "core/sync/event.h"
+#include "core/sync/patience.h"
 #include "core/sync/progress.h"
 
 enum scheduler_flag {
@@ -40,6 +41,7 @@ struct scheduler {
     bool clean_blocked;               // but not before `clean_progress`
     uint64_t clean_progress;
     bool caches_elements;
+    struct patience patience;
     _Atomic uint64_t parks;
 
     _Atomic uint64_t adopted ALIGNED_LINE; // jobs of its own that completions on workers submitted
@@ -69,6 +71,11 @@ enum pool_more scheduler_pass(struct scheduler *scheduler);
 
 // Sleeps until there is something to pass; spins for a while first.
 void scheduler_wait(struct scheduler *scheduler);
+
+// For scripted schedules, in which one thread takes all parts: scheduler_wait in two halves, without the spin before
+// them, and without the sleep on scheduler->event between them. True: it would sleep (event_park).
+bool scheduler_lie_down(struct scheduler *scheduler);
+void scheduler_get_up(struct scheduler *scheduler);
 
 // Consumes what is in flight (not with POOL_STOP_FLUSH), then ends attach. The pool may be gone when it returns.
 void scheduler_detach(struct scheduler *scheduler);

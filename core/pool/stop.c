@@ -171,6 +171,7 @@ int pool_stop(struct pool *pool, struct pool_statistics *statistics, struct faul
 
     struct pool_statistics final;
     pool_statistics(pool, &final);
+    final.retries = pool_retries(pool);
     const uint64_t outstanding = pool_release(pool);
     if (statistics)
         *statistics = final;

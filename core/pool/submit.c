@@ -32,10 +32,43 @@ int submitter_attach(struct submitter *submitter, enum queue_thread_kind kind)
     return error;
 }
 
+static void empty_cache(struct submitter *submitter)
+{
+    for (struct job *job = submitter->cache, *next; job; job = next) {
+        next = job->next;
+        pool_free_job(submitter->pool, job);
+    }
+    submitter->cache = NULL;
+    submitter->cached = 0;
+}
+
+void submitter_recycle(struct submitter *submitter, struct job *job)
+{
+    if (submitter->cached >= submitter->pool->config.job_cache) {
+        pool_free_job(submitter->pool, job);
+        return;
+    }
+    job->next = submitter->cache;
+    submitter->cache = job;
+    submitter->cached++;
+}
+
+static struct job *take_record(struct submitter *submitter)
+{
+    struct job *job = submitter->cache;
+    if (!job)
+        return pool_alloc_job(submitter->pool);
+    submitter->cache = job->next;
+    submitter->cached--;
+    job->cargo.garbage = (struct garbage_chain){NULL, NULL};
+    return job;
+}
+
 void submitter_detach(struct submitter *submitter)
 {
     struct pool *pool = submitter->pool;
     at_store_rlx(&submitter->owner, NULL);
+    empty_cache(submitter);
     for (unsigned i = 0; i < pool->job_queue_count; i++)
         queue_client_detach(&submitter->jobs[i], pool->workers[i].source);
 }
@@ -154,8 +187,13 @@ static int enqueue(struct submitter *submitter, unsigned number, struct job *job
     return result <= 0 ? result : -EAGAIN;
 }
 
+// A bare job has no port, and so none.
 static void take_references(struct pool *pool, struct job *job, const struct port *port)
 {
+    job->data_lock = NULL;
+    job->driver = NULL;
+    if (!port)
+        return;
     job->data_lock = port->data_lock;
     if (job->data_lock) {
         port_data_lock_retain(job->data_lock);
@@ -237,7 +275,7 @@ static long submit(struct submitter *submitter, struct port *port, const struct 
     struct pool *pool = submitter->pool;
     if (key && pool_shares_jobs(pool))
         return -EINVAL;
-    struct job *job = pool_alloc_job(pool);
+    struct job *job = take_record(submitter);
     if (!job)
         return -ENOMEM;
     const long id = pool->worker_count ? next_id(pool) : 0;
@@ -276,6 +314,11 @@ long pool_async(struct submitter *submitter, const struct job_call *call, unsign
         return -EPERM;
     const int error = port_held(&submitter->pool->ports, call->port, &port);
     return error ? error : submit_inside(submitter, port, call, key);
+}
+
+long pool_async_bare(struct submitter *submitter, const struct job_call *call, unsigned *key)
+{
+    return submitter_is_mine(submitter) ? submit_inside(submitter, NULL, call, key) : -EPERM;
 }
 
 long pool_async_locking(struct submitter *submitter, const struct job_call *call, unsigned *key)

@@ -21,7 +21,10 @@ struct submitter {
     uint64_t port;               // its default port, for callers that know of none
     struct account *account;     // of its thread, or NULL
     struct queue_client *jobs;   // one a job queue
+    struct job *cache;           // records of completed jobs, for the next
+    uint64_t cached;             // how many
     uint64_t random;             // state of the generator that two_choices draws from; never 0
+    unsigned filling, believed;  // routing=fill: the worker found last, and for how many jobs it still is
     _Atomic(const void *) owner; // thread_token; NULL while not attached
     _Atomic uint32_t taken;      // of an external: some thread is it
     _Atomic uint32_t inside;     // within pool_async: stop waits for that
@@ -66,6 +69,12 @@ long pool_async(struct submitter *submitter, const struct job_call *call, unsign
 
 // The same for a port that is not locked yet, or by the calling thread.
 long pool_async_locking(struct submitter *submitter, const struct job_call *call, unsigned *key);
+
+// The same for a job that belongs to no port (call->port is PORT_BARE), where jobs come home through ready queues.
+long pool_async_bare(struct submitter *submitter, const struct job_call *call, unsigned *key);
+
+// By the submitter's thread, when one of its jobs has completed: keeps the record for the next, or frees it.
+void submitter_recycle(struct submitter *submitter, struct job *job);
 
 // A key that spreads ports over the workers: the port's number; 0 for PORT_NONE.
 unsigned pool_port_key(uint64_t port);

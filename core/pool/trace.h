@@ -13,9 +13,14 @@
 // Writes "<stage> <id>". Any thread.
 void trace_write(const char *stage, long id);
 
+static inline bool trace_wanted(const struct pool *pool)
+{
+    return __builtin_expect(pool->config.trace != 0, 0);
+}
+
 static inline void trace(const struct pool *pool, const char *stage, long id)
 {
-    if (__builtin_expect(pool->config.trace != 0, 0))
+    if (trace_wanted(pool))
         trace_write(stage, id);
 }
 

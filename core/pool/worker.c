@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "core/machine/clock.h"
 #include "core/machine/memory.h"
 #include "core/measure/accounting.h"
 #include "core/measure/probes.h"
@@ -53,14 +54,17 @@ static int attach_elements(struct worker *self)
 
 static size_t batch_bytes(const struct pool *pool)
 {
-    return (size_t)pool->config.batch * sizeof(struct worker_job);
+    return (size_t)pool->config.batch * (sizeof(struct worker_job) + sizeof(uintptr_t));
 }
 
 static int open_memory(struct worker *self)
 {
     struct pool *pool = self->pool;
     self->batch = pool->allocator->alloc(pool->allocator, batch_bytes(pool), LINE_PAIR, -1);
-    return self->batch ? attach_elements(self) : -ENOMEM;
+    if (!self->batch)
+        return -ENOMEM;
+    self->items = (uintptr_t *)(self->batch + pool->config.batch);
+    return attach_elements(self);
 }
 
 static int attach_queues(struct worker *self)
@@ -119,7 +123,7 @@ static unsigned same_home(const struct worker *self)
 {
     const struct worker_job *next = &self->batch[self->sent];
     unsigned count = 1;
-    while (__builtin_expect(self->sent + count < self->taken, 0) && next[count].job->scheduler == next->job->scheduler)
+    while (__builtin_expect(self->sent + count < self->ran, 0) && next[count].job->scheduler == next->job->scheduler)
         count++;
     return count;
 }
@@ -134,27 +138,6 @@ static int send_some(struct worker *self)
     return result;
 }
 
-// Sends the finished jobs home. The records are the schedulers' as soon as they are in the ready queues.
-static enum worker_next reply(struct worker *self)
-{
-    while (self->sent < self->taken) {
-        int result = send_some(self);
-        if (result == QUEUE_FULL) {
-            event_reset(&self->room);
-            ready_await_room(&self->pool->schedulers[self->batch[self->sent].job->scheduler].ready, self);
-            result = send_some(self);
-            if (result == QUEUE_FULL)
-                return WORKER_NO_ROOM;
-        }
-        if (result != QUEUE_OK)
-            return WORKER_RETRY;
-    }
-    self->taken = self->sent = 0;
-    if (at_load_rlx(&self->awaited))
-        at_store_rlx(&self->awaited, NULL);
-    return self->poisoned ? WORKER_STOP : WORKER_RAN;
-}
-
 // The originals' way without ready queues: the job ends here, whoever submitted it.
 static void complete_here(struct worker *self, struct job *job)
 {
@@ -162,7 +145,7 @@ static void complete_here(struct worker *self, struct job *job)
     trace(self->pool, TRACE_READY, job->id);
     probe_ready(job->call.port, job->id, NULL);
     completing = self;
-    job_complete(self->pool, job, self->account);
+    job_complete(self->pool, job, NULL, self->account);
     completing = NULL;
     scheduler_count_elsewhere(home);
 }
@@ -176,17 +159,70 @@ static void invoke(struct worker *self, struct job *job)
     pool_count(&self->invoked);
 }
 
-static enum worker_next run(struct worker *self)
+// How many jobs to run before those that have run go home.
+static unsigned run_length(const struct worker *self)
+{
+    const unsigned left = self->taken - self->ran;
+    const uint64_t reply_ticks = self->pool->reply_ticks;
+    if (!reply_ticks)
+        return left;
+    const uint64_t most = reply_ticks / (at_load_rlx(&self->pace.job_ticks) + 1) + 1;
+    return most < left ? (unsigned)most : left;
+}
+
+static void run_some(struct worker *self)
 {
     const bool sends = pool_has_ready(self->pool);
-    for (unsigned i = 0; i < self->taken; i++) {
-        invoke(self, self->batch[i].job);
+    const unsigned count = run_length(self);
+    routing_begin(self);
+    for (unsigned i = 0; i < count; i++, self->ran++) {
+        invoke(self, self->batch[self->ran].job);
         if (!sends)
-            complete_here(self, self->batch[i].job);
+            complete_here(self, self->batch[self->ran].job);
     }
+    routing_end(self, count);
     if (!sends)
-        self->sent = self->taken;
-    return reply(self);
+        self->sent = self->ran;
+}
+
+// Sends home what has run. The records are the schedulers' as soon as they are in the ready queues.
+static enum worker_next reply(struct worker *self)
+{
+    while (self->sent < self->ran) {
+        int result = send_some(self);
+        if (result == QUEUE_FULL) {
+            event_reset(&self->room);
+            ready_await_room(&self->pool->schedulers[self->batch[self->sent].job->scheduler].ready, self);
+            result = send_some(self);
+            if (result == QUEUE_FULL)
+                return WORKER_NO_ROOM;
+        }
+        if (result != QUEUE_OK)
+            return WORKER_RETRY;
+    }
+    return WORKER_RAN;
+}
+
+// Goes on with the batch in hand, from where it is.
+static enum worker_next run(struct worker *self)
+{
+    enum worker_next next = reply(self);
+    while (next == WORKER_RAN && self->ran < self->taken) {
+        run_some(self);
+        next = reply(self);
+    }
+    if (next != WORKER_RAN)
+        return next;
+    self->taken = self->ran = self->sent = 0;
+    if (at_load_rlx(&self->awaited))
+        at_store_rlx(&self->awaited, NULL);
+    return self->poisoned ? WORKER_STOP : WORKER_RAN;
+}
+
+static void prefetch_data(const struct worker *self)
+{
+    for (unsigned i = 0; i < self->taken && self->taken > 1 && self->pool->config.prefetch; i++)
+        job_prefetch_data(self->batch[i].job);
 }
 
 // Takes the element out before the chain of garbage is written over it. False: it is the poison, which stays as it is.
@@ -198,24 +234,34 @@ static bool take(struct worker *self, struct job *job)
         return false;
     }
     self->batch[self->taken++] = (struct worker_job){.job = job, .element = job->cargo.element};
-    job->cargo.garbage = (struct garbage_chain){NULL, NULL};
+    if (job->cargo.element) // what is not written need not change hands
+        job->cargo.garbage = (struct garbage_chain){NULL, NULL};
     return true;
 }
 
-// Up to a batch, without waiting for more; the first job carries the garbage of all.
+// The first job carries the garbage of all.
+static void load_garbage(struct worker *self)
+{
+    struct garbage_chain garbage = {NULL, NULL};
+    if (queue_take_garbage(&self->consumer, &garbage) || self->saved.first) {
+        garbage_append(&garbage, &self->saved);
+        self->batch[0].job->cargo.garbage = garbage;
+    }
+}
+
+// Up to a batch, without waiting for more. Behind the poison there is nothing.
 static int take_batch(struct worker *self)
 {
-    uintptr_t item;
     int result;
-    do
-        result = queue_dequeue(&self->consumer, &item);
-    while (result == QUEUE_OK && take(self, (struct job *)item) && self->taken < self->pool->config.batch);
-    if (self->taken == 0)
-        return self->poisoned ? QUEUE_OK : result;
-    struct garbage_chain *cargo = &self->batch[0].job->cargo.garbage;
-    queue_take_garbage(&self->consumer, cargo);
-    garbage_append(cargo, &self->saved);
-    return QUEUE_OK;
+    const unsigned count =
+        queue_dequeue_batch(&self->consumer, self->items, (unsigned)self->pool->config.batch, &result);
+    for (unsigned i = 0; i < count && count > 1 && self->pool->config.prefetch; i++)
+        job_prefetch_read((const struct job *)self->items[i]);
+    for (unsigned i = 0; i < count && take(self, (struct job *)self->items[i]); i++) {}
+    if (self->taken > 0)
+        load_garbage(self);
+    prefetch_data(self);
+    return count > 0 ? QUEUE_OK : result;
 }
 
 // In front of the shared queue, wakes go to those on the list only.
@@ -282,7 +328,7 @@ static bool clean(struct worker *self)
 enum worker_next worker_step(struct worker *self)
 {
     if (self->taken > 0)
-        return reply(self);
+        return run(self);
     if (__builtin_expect(self->listed, 0))
         unlist_myself(self); // picked or not: it looks for a job now
     const int result = take_batch(self);
@@ -301,11 +347,14 @@ enum worker_next worker_step(struct worker *self)
 static void sleep_on(struct worker *self, struct event *event)
 {
     const uint64_t spin_ns = self->pool->config.worker_spin_ns;
+    const uint64_t start = spin_ns ? clock_ticks() : 0;
     account_enter(self->account, ACCOUNT_CHECK);
-    if (!spin_ns || !event_spin(event, spin_ns)) {
+    if (!spin_ns || !event_spin(event, patience_ns(&self->patience, spin_ns))) {
         account_enter(self->account, ACCOUNT_SLEEP);
         event_wait(event, 0);
     }
+    if (spin_ns)
+        patience_learn(&self->patience, spin_ns, clock_ticks() - start);
     account_enter(self->account, ACCOUNT_OTHER);
     at_store_rlx(&self->parks, self->event.parks + self->room.parks);
 }

@@ -15,11 +15,18 @@
 #include "core/queue_client.h"
 #include "core/sync/atomic.h"
 #include "core/sync/event.h"
+#include "core/sync/patience.h"
 #include "core/sync/progress.h"
 #include "core/sync/thread.h"
 
 struct pool;
 struct ready_queue;
+
+// How the worker gets on, for who routes by that.
+struct worker_pace {
+    _Atomic uint64_t since_ticks; // when it began its present batch; 0: it has none
+    _Atomic uint64_t job_ticks;   // what its jobs took lately, in the mean
+};
 
 // A job in the worker's hands.
 struct worker_job {
@@ -52,8 +59,10 @@ struct worker {
     struct queue_client consumer ALIGNED_LINE; // the worker's own from here on
     struct progress_thread *progress;          // NULL while not open
     struct garbage_chain saved;                // collected while idle, in the hope of a job to carry it
-    struct worker_job *batch;                  // taken at once; pool->config.batch of them
-    unsigned taken, sent;                      // how many there are, and how many are on their way home
+    uintptr_t *items;                          // dequeued at once; pool->config.batch of them
+    struct worker_job *batch;                  // in hand, as many
+    unsigned taken, ran, sent;                 // how many there are, have run, and are on their way home
+    struct patience patience;                  // with worker_spin_ns
     bool poisoned;                             // no more after this batch
     bool caches_elements;
     bool listed;                // put itself on the list of sleepers, and has not looked at it since
@@ -61,6 +70,8 @@ struct worker {
     struct submitter submitter; // of completions that run here
     _Atomic uint64_t invoked;
     _Atomic uint64_t parks;
+
+    struct worker_pace pace ALIGNED_LINE; // written around each batch; only where it is asked for
 
     _Atomic uint64_t assigned ALIGNED_LINE; // jobs sent here, by submitters; counted only where they route by load
 

@@ -65,21 +65,45 @@ static bool started_again(void)
     return true;
 }
 
-// Returns only when it failed.
-static int start_again(char *const *argv)
+static int ask_for_jemalloc(void)
 {
     const char *preload = getenv("LD_PRELOAD");
     char *both = NULL;
     if (asprintf(&both, LIBRARY "%s%s", preload && *preload ? ":" : "", preload ? preload : "") < 0)
         return -ENOMEM;
-    int result = setenv("LD_PRELOAD", both, 1) == 0 && setenv(GUARD, "1", 1) == 0 ? 0 : -errno;
+    const int result = setenv("LD_PRELOAD", both, 1) == 0 ? 0 : -errno;
     free(both);
+    return result;
+}
+
+// Returns only when it failed.
+static int start_again(char *const *argv)
+{
+    int result = ask_for_jemalloc();
+    if (result == 0 && setenv(GUARD, "1", 1) != 0)
+        result = -errno;
     if (result != 0)
         return result;
     execv("/proc/self/exe", argv);
     result = -errno;
     started_again(); // takes back what was set
     return result;
+}
+
+// Marked as a second start in any case, since the other program can't start itself again.
+int allocator_pass_on(struct fault *fault)
+{
+    int result = jemalloc_answers() && !(getenv("LD_PRELOAD") && strstr(getenv("LD_PRELOAD"), "jemalloc"))
+                     ? ask_for_jemalloc()
+                     : 0;
+    if (result == 0 && setenv(GUARD, "1", 1) != 0)
+        result = -errno;
+    return result == 0 ? 0 : fault_set(fault, result, "the allocator can't be passed on: %s", strerror(-result));
+}
+
+void allocator_take_back(void)
+{
+    started_again();
 }
 
 static int refuse_jemalloc(struct fault *fault)

@@ -14,4 +14,9 @@ const char *allocator_default(void);
 // negative errno and a sentence when it was asked for by name and can't be had.
 int allocator_ensure(const char *wanted, char *const *argv, struct fault *fault);
 
+// Has a program that takes the place of this one be answered by the same malloc; when it comes to allocator_ensure, all
+// is as it was. Where nothing takes its place, allocator_take_back undoes that. 0, or a negative errno and a sentence.
+int allocator_pass_on(struct fault *fault);
+void allocator_take_back(void);
+
 #endif

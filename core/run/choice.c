@@ -70,3 +70,26 @@ void queue_choice_fini(struct queue_choice *choice)
     free((char *)choice->params);
     *choice = (struct queue_choice){0};
 }
+
+static int configure_pool(const struct pool_entry *entry, void **config, const char *params, struct fault *fault)
+{
+    char owner[96];
+    snprintf(owner, sizeof owner, "pool %s", entry->name);
+    return params_new(entry->ops->params, entry->ops->config_size, owner, entry->presets ? entry->presets : "", params,
+                      config, fault);
+}
+
+int pool_choice_parse(const struct pool_entry **pool, void **config, const char *spec, struct fault *fault)
+{
+    char *name;
+    const char *params;
+    int result = params_split(spec, &name, &params, fault);
+    if (result != 0)
+        return result;
+    const struct pool_entry *entry = registry_pool(name, fault);
+    free(name);
+    result = entry ? configure_pool(entry, config, params, fault) : -EINVAL;
+    if (result == 0)
+        *pool = entry;
+    return result;
+}

@@ -47,19 +47,38 @@ static int describe_queue(const struct queue_entry *entry, struct fault *fault)
            traits_optional(entry->ops, true, native, sizeof native),
            traits_optional(entry->ops, false, emulated, sizeof emulated));
     puts("\nparameters");
-    params_print(entry->ops->params, stdout);
+    params_print(entry->ops->params, entry->presets, stdout);
     queue_choice_fini(&choice);
     return result;
 }
 
-static int describe_pool(const struct pool_entry *entry)
+static void print_lacks(const struct pool_ops *ops, const struct pool_traits *traits)
 {
+    const char *names[LACKS_MOST + 1];
+    traits_pool_lacks(ops, traits, names);
+    fputs("\nlacks, of what workloads may need\n  ", stdout);
+    for (unsigned i = 0; names[i]; i++)
+        printf("%s%s", i ? ", " : "", names[i]);
+    puts(names[0] ? "" : "nothing");
+}
+
+static int describe_pool(const struct pool_entry *entry, struct fault *fault)
+{
+    struct pool_traits traits;
+    if (traits_of_pool_entry(entry, &traits, fault) != 0)
+        return -EINVAL;
     print_head("a pool", entry->name, entry->ops->summary, entry->ops->source);
-    struct trait_text traits[TRAITS_MOST + 1];
-    traits_of_pool(entry->ops, traits);
-    const int result = print_traits(traits);
+    if (entry->package)
+        printf("  from %s %s\n", entry->package, entry->version);
+    if (entry->alias_of)
+        printf("\nalias\n  of %s, with %s\n  and, where no queue is named, the job queue %s and the ready queue %s\n",
+               entry->alias_of, entry->presets, entry->job_queue, entry->ready_queue);
+    struct trait_text texts[TRAITS_MOST + 1];
+    traits_of_pool(entry->ops, &traits, texts);
+    const int result = print_traits(texts);
+    print_lacks(entry->ops, &traits);
     puts("\nparameters");
-    params_print(entry->ops->params, stdout);
+    params_print(entry->ops->params, entry->presets, stdout);
     return result;
 }
 
@@ -72,7 +91,7 @@ static void describe_workload(const struct workload_ops *ops)
         printf("%s%s", i > 0 ? ", " : "", ops->stages[i]);
     puts(ops->stages[0] ? "" : "none");
     puts("\nparameters");
-    params_print(ops->params, stdout);
+    params_print(ops->params, NULL, stdout);
 }
 
 // What is not built is known all the same; the sentence says what it needs.
@@ -128,7 +147,7 @@ static int describe(const char *name, struct fault *fault)
     if (result == 0 && is_pool(name)) {
         const struct pool_entry *entry = registry_pool(name, fault);
         fputs(found++ ? "\n" : "", stdout);
-        result = entry ? describe_pool(entry) : -EINVAL;
+        result = entry ? describe_pool(entry, fault) : -EINVAL;
     }
     const struct workload_ops *ops = registry_workload(name, NULL);
     if (result == 0 && ops) {

@@ -57,15 +57,18 @@ static int queue_row(struct table *table, const struct queue_entry *entry, struc
     return 0;
 }
 
+#define LEFT_OUT "not built: left out of this build, which cmake says why (%s is installed)"
+#define NOT_INSTALLED "not built: apt-get install %s"
+
 // Where a queue comes from, or why it is not there. A version of what is not built: the library is there, and this
 // build leaves it out.
 static void queue_source(struct table *table, const struct queue_entry *entry)
 {
     table_cell(table, "%s", entry->name);
     if (!entry->ops && entry->version)
-        table_cell(table, "not built: left out of this build, which cmake says why (%s is installed)", entry->package);
+        table_cell(table, LEFT_OUT, entry->package);
     else if (!entry->ops)
-        table_cell(table, "not built: apt-get install %s", entry->package);
+        table_cell(table, NOT_INSTALLED, entry->package);
     else if (entry->alias_of)
         table_cell(table, "is %s:%s", entry->alias_of, entry->presets);
     else if (entry->broken)
@@ -133,26 +136,78 @@ static int print_workloads(void)
     return table_print(&table, stdout, 0);
 }
 
-static int print_pools(void)
+static int pool_row(struct table *table, const struct pool_entry *entry, struct fault *fault)
 {
-    static const char *const names[] = {"pool",      "keys",  "completes on", "takes queues", "workers from",
-                                        "externals", "ports", "job capacity", "summary"};
-    struct table table;
+    struct trait_text texts[TRAITS_MOST + 1];
+    struct pool_traits traits;
+    if (entry->ops && traits_of_pool_entry(entry, &traits, fault) != 0)
+        return -EINVAL;
+    if (entry->ops)
+        traits_of_pool(entry->ops, &traits, texts);
+    table_cell(table, "%s", entry->name);
+    for (unsigned i = 0; i + 2 < table->columns; i++)
+        table_cell(table, "%s", entry->ops ? texts[i].value : "-");
+    table_cell(table, "%s", entry->ops ? entry->ops->summary : "not built");
+    return 0;
+}
+
+// "keys, order", of a pool that is built.
+static int lacks_text(const struct pool_entry *entry, char *buffer, size_t size, struct fault *fault)
+{
+    struct pool_traits traits;
+    if (traits_of_pool_entry(entry, &traits, fault) != 0)
+        return -EINVAL;
+    const char *names[LACKS_MOST + 1];
+    traits_pool_lacks(entry->ops, &traits, names);
+    size_t used = 0;
+    snprintf(buffer, size, "nothing");
+    for (unsigned i = 0; names[i] && used < size; i++)
+        used += (size_t)snprintf(buffer + used, size - used, "%s%s", used ? ", " : "", names[i]);
+    return 0;
+}
+
+// As of queues.
+static int pool_source(struct table *table, const struct pool_entry *entry, struct fault *fault)
+{
+    char lacks[160] = "-";
+    if (entry->ops && lacks_text(entry, lacks, sizeof lacks, fault) != 0)
+        return -EINVAL;
+    table_cell(table, "%s", entry->name);
+    table_cell(table, "%s", lacks);
+    if (!entry->ops && entry->version)
+        table_cell(table, LEFT_OUT, entry->package);
+    else if (!entry->ops)
+        table_cell(table, NOT_INSTALLED, entry->package);
+    else if (entry->alias_of)
+        table_cell(table, "is %s:%s, with the job queue %s and the ready queue %s", entry->alias_of, entry->presets,
+                   entry->job_queue, entry->ready_queue);
+    else if (entry->package)
+        table_cell(table, "%s; %s %s", entry->ops->source, entry->package, entry->version);
+    else
+        table_cell(table, "%s", entry->ops->source);
+    return 0;
+}
+
+static int print_pools(struct fault *fault)
+{
+    static const char *const names[] = {"pool",         "keys",      "order", "completes on", "takes queues",
+                                        "workers from", "externals", "ports", "job capacity", "summary"};
+    static const char *const more[] = {"pool", "lacks", "source"};
+    struct table table, sources;
     table_init(&table, sizeof names / sizeof names[0]);
+    table_init(&sources, sizeof more / sizeof more[0]);
     headings(&table, names);
-    for (const struct pool_entry *entry = pool_list; entry->name; entry++) {
-        struct trait_text traits[TRAITS_MOST + 1];
-        if (entry->ops)
-            traits_of_pool(entry->ops, traits);
-        table_cell(&table, "%s", entry->name);
-        for (unsigned i = 0; i + 2 < table.columns; i++)
-            table_cell(&table, "%s", entry->ops ? traits[i].value : "-");
-        if (entry->ops)
-            table_cell(&table, "%s", entry->ops->summary);
-        else
-            table_cell(&table, "not built: apt-get install %s", entry->package);
+    headings(&sources, more);
+    int result = 0;
+    for (const struct pool_entry *entry = pool_list; entry->name && result == 0; entry++) {
+        result = pool_row(&table, entry, fault);
+        if (result == 0)
+            result = pool_source(&sources, entry, fault);
     }
-    return table_print(&table, stdout, 0);
+    const int printed = table_print(&table, stdout, 0);
+    fputc('\n', stdout);
+    const int printed_sources = table_print(&sources, stdout, 0);
+    return result ? result : printed ? printed : printed_sources;
 }
 
 static const char *const type_names[] = {"u64", "ns", "bool", "choice", "text"};
@@ -205,15 +260,29 @@ static json_t *workload_json(const struct workload_ops *ops)
                      ops->operation, "checks", ops->checks, "stages", stages, "params", params_json(ops->params));
 }
 
-static json_t *pool_json(const struct pool_entry *entry)
+static json_t *lacks_json(const struct pool_ops *ops, const struct pool_traits *traits)
+{
+    const char *names[LACKS_MOST + 1];
+    traits_pool_lacks(ops, traits, names);
+    json_t *lacks = json_array();
+    for (unsigned i = 0; names[i]; i++)
+        json_array_append_new(lacks, json_string(names[i]));
+    return lacks;
+}
+
+static json_t *pool_json(const struct pool_entry *entry, struct fault *fault)
 {
     json_t *one =
-        json_pack("{s:s, s:b, s:s?}", "name", entry->name, "built", entry->ops != NULL, "package", entry->package);
-    if (!entry->ops)
+        json_pack("{s:s, s:b, s:s?, s:s?, s:s?, s:s?, s:s?, s:s?}", "name", entry->name, "built", entry->ops != NULL,
+                  "alias_of", entry->alias_of, "presets", entry->presets, "job_queue", entry->job_queue, "ready_queue",
+                  entry->ready_queue, "package", entry->package, "version", entry->version);
+    struct pool_traits traits;
+    if (!entry->ops || traits_of_pool_entry(entry, &traits, fault) != 0)
         return one;
     json_object_set_new(one, "summary", json_string(entry->ops->summary));
     json_object_set_new(one, "source", json_string(entry->ops->source));
-    json_object_set_new(one, "traits", traits_pool_json(entry->ops));
+    json_object_set_new(one, "traits", traits_pool_json(entry->ops, &traits));
+    json_object_set_new(one, "lacks", lacks_json(entry->ops, &traits));
     json_object_set_new(one, "params", params_json(entry->ops->params));
     return one;
 }
@@ -228,7 +297,7 @@ static int print_json(const struct wish *wish, struct fault *fault)
     for (const struct workload_ops *const *ops = workload_list; *ops; ops++)
         json_array_append_new(lists[KIND_WORKLOADS], workload_json(*ops));
     for (const struct pool_entry *entry = pool_list; entry->name; entry++)
-        json_array_append_new(lists[KIND_POOLS], pool_json(entry));
+        json_array_append_new(lists[KIND_POOLS], pool_json(entry, fault));
     json_t *all = json_object();
     for (unsigned i = 0; i < KINDS; i++) {
         if (wish->wanted[i])
@@ -250,7 +319,9 @@ static int print_tables(const struct wish *wish, struct fault *fault)
             continue;
         fputs(between, stdout);
         between = "\n";
-        result = i == KIND_QUEUES ? print_queues(wish, fault) : i == KIND_WORKLOADS ? print_workloads() : print_pools();
+        result = i == KIND_QUEUES      ? print_queues(wish, fault)
+                 : i == KIND_WORKLOADS ? print_workloads()
+                                       : print_pools(fault);
         if (i == KIND_QUEUES && result == 0)
             result = print_sources(wish);
     }

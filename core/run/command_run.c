@@ -66,6 +66,7 @@ static int measure(struct measurement *all, struct command_call *call, struct fa
     if (outcome < 0)
         return outcome;
     const char *reason = all->record.exit_reason;
+    const enum environment_grade environment = all->result.environment.grade;
     call->leave_at_once = outcome != 0 && reason && strcmp(reason, "stuck") == 0;
     int reported = report(all, fault);
     if (reported == 0 && all->result.unwritten) {
@@ -77,6 +78,8 @@ static int measure(struct measurement *all, struct command_call *call, struct fa
         run_result_free(&all->result);
     if (reported != 0)
         return reported;
+    if (outcome == 0 && all->request.options.settings.require_valid && environment == ENVIRONMENT_INVALID)
+        return EXIT_INVALID;
     return outcome == 0 ? EXIT_DONE : EXIT_INCORRECT;
 }
 
@@ -98,13 +101,31 @@ static int check_files(const struct run_request *request, struct fault *fault)
     return result == 0 && request->options.history ? judging_check_file(request->options.history, fault) : result;
 }
 
+// A pool that lives in another program has that take this one's place.
+static int enter_pool(const struct run_plan *plan, char *const *program_argv, struct fault *fault)
+{
+    const struct pool_entry *pool = plan->options->pool;
+    if (!pool || !pool->ops->enter)
+        return 0;
+    const struct pool_setup setup = run_plan_pool_setup(plan);
+    int result = allocator_pass_on(fault);
+    if (result == 0)
+        result = pool->ops->enter(&setup, plan->options->pool_config, program_argv, fault);
+    allocator_take_back();
+    return result;
+}
+
 static int plan_and_measure(struct measurement *all, struct command_call *call, struct fault *fault)
 {
     all->request.options.show_progress = !all->request.quiet && isatty(STDERR_FILENO);
     int result = run_plan_make(&all->plan, &all->request.options, &all->topology, fault);
+    if (all->request.dry_run && all->plan.lacks)
+        printf("{\"lacks\": \"%s\"}\n", all->plan.lacks); // so that scripts need not read the sentence
     if (result != 0)
         return result;
     result = check_files(&all->request, fault);
+    if (result == 0 && !all->request.dry_run)
+        result = enter_pool(&all->plan, call->program_argv, fault);
     if (result == 0)
         result = describe_and_measure(all, call, fault);
     if (!call->leave_at_once)

@@ -96,9 +96,8 @@ int command_topology(struct command_call *call, struct fault *fault)
         .parser = take_word,
         .doc = "Shows the processors that a run may use, what each placement policy makes of them, the clock and the "
                "allocator.\v"
-               "Examples:\n  readyq topology\n  readyq topology --transfers\n  readyq topology --synthetic \"package:2 "
-               "core:4 "
-               "pu:2\""};
+               "Examples:\n  readyq topology\n  readyq topology --transfers\n"
+               "  readyq topology --synthetic \"package:2 core:4 pu:2\""};
     struct wish wish = {0};
     int result = command_words(call, &argp, &wish, fault);
     struct topology topology;

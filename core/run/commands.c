@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/inject.h"
 #include "core/measure/record.h"
 #include "core/registry.h"
 #include "readyq_build.h"
@@ -23,7 +24,9 @@ static const struct command commands[] = {
     {"run", "measure one workload once", command_run},
     {"check", "hold queues against what they promise", command_check},
     {"history", "judge what a run recorded of its queue or pool", command_history},
+    {"doctor", "what to change on this machine before measuring, and what it cannot show", command_doctor},
     {"cost", "what the harness itself costs: clock, recording, dispatch", command_cost},
+    {"steps", "count, and do not time, the steps of a scripted schedule", command_steps},
     {NULL, NULL, NULL},
 };
 
@@ -136,7 +139,9 @@ int commands_main(int argc, char **argv, bool *leave_at_once)
     *leave_at_once = false;
     struct fault fault = {""};
     struct choice choice = {NULL, 0};
-    int result = registry_check_all(&fault);
+    int result = inject_start(&fault);
+    if (result == 0)
+        result = registry_check_all(&fault);
     if (result == 0)
         result = choose_command(&choice, argc, argv, &fault);
     if (result == 0)

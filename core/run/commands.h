@@ -9,7 +9,7 @@
 #include "core/fault.h"
 
 // Exit codes.
-enum { EXIT_DONE = 0, EXIT_INCORRECT = 1, EXIT_REFUSED = 2 };
+enum { EXIT_DONE = 0, EXIT_INCORRECT = 1, EXIT_REFUSED = 2, EXIT_INVALID = 4 };
 
 // One command being carried out.
 struct command_call {
@@ -36,5 +36,7 @@ int command_run(struct command_call *call, struct fault *fault);
 int command_check(struct command_call *call, struct fault *fault);
 int command_history(struct command_call *call, struct fault *fault);
 int command_cost(struct command_call *call, struct fault *fault);
+int command_steps(struct command_call *call, struct fault *fault);
+int command_doctor(struct command_call *call, struct fault *fault);
 
 #endif

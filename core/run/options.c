@@ -149,14 +149,16 @@ static int read_words(struct typed *typed, int argc, char **argv, struct fault *
     if (result != 0)
         return result;
     char *help = NULL;
-    if (asprintf(&help,
-                 "Measures one workload once, in this process, and checks that everything was delivered.\v"
-                 "TIME is written as 250ns, 1.5us, 10ms or 2s.\n\n"
-                 "Examples:\n"
-                 "  readyq run --workload %s --queue %s --duration 200ms\n"
-                 "  readyq run --workload %s --csv results/first\n\n"
-                 "Exit status: 0 the run is correct; 1 it is incorrect, or stuck; 2 it could not be run as asked.",
-                 workload_on(WORKLOAD_ON_QUEUE), queue_list[0].name, workload_on(WORKLOAD_ON_POOL)) < 0)
+    if (asprintf(
+            &help,
+            "Measures one workload once, in this process, and checks that everything was delivered.\v"
+            "TIME is written as 250ns, 1.5us, 10ms or 2s.\n\n"
+            "Examples:\n"
+            "  readyq run --workload %s --queue %s --duration 200ms\n"
+            "  readyq run --workload %s --csv results/first\n\n"
+            "Exit status: 0 the run is correct; 1 it is incorrect, or stuck; 2 it could not be run as asked; 4 it is "
+            "correct, but with --require-valid yes the machine's state made it no valid measurement.",
+            workload_on(WORKLOAD_ON_QUEUE), queue_list[0].name, workload_on(WORKLOAD_ON_POOL)) < 0)
         return fault_set(fault, -ENOMEM, "no memory for the help");
     const struct argp argp = {.options = typed->options, .parser = take_option, .doc = help};
     const error_t error = argp_parse(&argp, argc, argv, 0, NULL, typed);
@@ -260,32 +262,16 @@ static int choose_workload(struct run_options *options, const struct typed *type
     return result;
 }
 
-static int choose_queue(struct queue_choice *choice, const struct typed *typed, int own_key, struct fault *fault)
+// `usual` is what the pool takes where none is named; NULL: the first listed.
+static int choose_queue(struct queue_choice *choice, const struct typed *typed, int own_key, const char *usual,
+                        struct fault *fault)
 {
     const char *spec = typed_value(typed, own_key);
     if (!spec)
         spec = typed_value(typed, KEY_QUEUE);
+    if (!spec)
+        spec = usual;
     return queue_choice_parse(choice, spec ? spec : queue_list[0].name, fault);
-}
-
-static int choose_pool(struct run_options *options, const struct typed *typed, struct fault *fault)
-{
-    const char *spec = typed_value(typed, KEY_POOL);
-    char *name;
-    const char *params;
-    int result = params_split(spec ? spec : pool_list[0].name, &name, &params, fault);
-    if (result != 0)
-        return result;
-    const struct pool_entry *entry = registry_pool(name, fault);
-    free(name);
-    if (!entry)
-        return -EINVAL;
-    char owner[96];
-    snprintf(owner, sizeof owner, "pool %s", entry->name);
-    result = params_new(entry->ops->params, entry->ops->config_size, owner, "", params, &options->pool_config, fault);
-    if (result == 0)
-        options->pool = entry;
-    return result;
 }
 
 static int choose_pool_queues(struct run_options *options, const struct typed *typed, struct fault *fault)
@@ -301,20 +287,23 @@ static int choose_pool_queues(struct run_options *options, const struct typed *t
         if (result != 0)
             return result;
     }
-    const int result = choose_queue(&options->job_queue, typed, KEY_JOB_QUEUE, fault);
-    return result == 0 ? choose_queue(&options->ready_queue, typed, KEY_READY_QUEUE, fault) : result;
+    const struct pool_entry *pool = options->pool;
+    const int result = choose_queue(&options->job_queue, typed, KEY_JOB_QUEUE, pool->job_queue, fault);
+    return result == 0 ? choose_queue(&options->ready_queue, typed, KEY_READY_QUEUE, pool->ready_queue, fault) : result;
 }
 
 static int choose_subject(struct run_options *options, const struct typed *typed, struct fault *fault)
 {
     if (options->workload->subject == WORKLOAD_ON_POOL) {
-        const int result = choose_pool(options, typed, fault);
+        const char *spec = typed_value(typed, KEY_POOL);
+        const int result =
+            pool_choice_parse(&options->pool, &options->pool_config, spec ? spec : pool_list[0].name, fault);
         return result == 0 ? choose_pool_queues(options, typed, fault) : result;
     }
     char reason[128];
     snprintf(reason, sizeof reason, "workload %s runs on a queue, which --queue names", options->workload->name);
     const int result = refuse_given(typed, (const int[]){KEY_POOL, KEY_JOB_QUEUE, KEY_READY_QUEUE, 0}, reason, fault);
-    return result == 0 ? choose_queue(&options->queue, typed, KEY_QUEUE, fault) : result;
+    return result == 0 ? choose_queue(&options->queue, typed, KEY_QUEUE, NULL, fault) : result;
 }
 
 static int read_files(struct run_request *request, const struct typed *typed, struct fault *fault)

@@ -9,6 +9,8 @@
 #include "core/param.h"
 #include "core/queue_client.h"
 
+struct pool_entry;
+
 // Sets every parameter of `table` in `config` to its default. Texts are allocated.
 int params_defaults(const struct param *table, void *config, struct fault *fault);
 
@@ -46,8 +48,9 @@ const char *params_quantity(enum param_type type, uint64_t value, char *buffer, 
 void params_choices(const struct param *param, const char *between, char *buffer, size_t size);
 const char *params_range(const struct param *param, char *buffer, size_t size);
 
-// A table of the parameters for `describe` and --help: name, default, range or choices, unit, help.
-void params_print(const struct param *table, FILE *out);
+// A table of the parameters for `describe` and --help: name, default, range or choices, unit, help. `presets`, if
+// any, as in "name=value,...": what an alias fixes, in place of the defaults.
+void params_print(const struct param *table, const char *presets, FILE *out);
 
 // Reads one number of type U64 or NS ("4k", "1.5us"). 0 or -EINVAL.
 int params_number(enum param_type type, const char *text, uint64_t *value);
@@ -61,5 +64,9 @@ int queue_choice_parse(struct queue_choice *choice, const char *spec, struct fau
 // Likewise a queue that is built, with its defaults.
 int queue_choice_plain(struct queue_choice *choice, const struct queue_entry *entry, struct fault *fault);
 void queue_choice_fini(struct queue_choice *choice);
+
+// A pool by its spec, and its configuration, which the caller gives back by params_delete. On failure both are
+// untouched.
+int pool_choice_parse(const struct pool_entry **pool, void **config, const char *spec, struct fault *fault);
 
 #endif

@@ -106,7 +106,30 @@ const char *params_range(const struct param *param, char *buffer, size_t size)
     return buffer;
 }
 
-void params_print(const struct param *table, FILE *out)
+// What `presets`, as in "name=value,...", give to a parameter; 0 characters: nothing.
+static int preset_length(const char *presets, const char *name, const char **value)
+{
+    const size_t length = strlen(name);
+    for (const char *at = presets; at && *at; at += strcspn(at, ","), at += *at == ',') {
+        if (strncmp(at, name, length) != 0 || at[length] != '=')
+            continue;
+        *value = at + length + 1;
+        return (int)strcspn(*value, ",");
+    }
+    return 0;
+}
+
+static void print_default(struct table *lines, const struct param *param, const char *presets)
+{
+    const char *value;
+    const int length = preset_length(presets, param->name, &value);
+    if (length > 0)
+        table_cell(lines, "%.*s, fixed", length, value);
+    else
+        table_cell(lines, "%s", *param->initial ? param->initial : "-");
+}
+
+void params_print(const struct param *table, const char *presets, FILE *out)
 {
     if (!table->name) {
         fputs("  none\n", out);
@@ -120,7 +143,7 @@ void params_print(const struct param *table, FILE *out)
     for (const struct param *param = table; param->name; param++) {
         char range[256];
         table_cell(&lines, "%s", param->name);
-        table_cell(&lines, "%s", *param->initial ? param->initial : "-");
+        print_default(&lines, param, presets);
         table_cell(&lines, "%s", params_range(param, range, sizeof range));
         table_cell(&lines, "%s", *param->unit ? param->unit : "-");
         table_cell(&lines, "%s", param->help);

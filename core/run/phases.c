@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "core/machine/memory.h"
 #include "core/run/phases_inner.h"
@@ -45,6 +46,9 @@ static void open_window(struct run_thread *thread, uint64_t operations)
     memory_flush_counters();
     thread->span.start_operations = operations;
     thread->span.start_failed = thread->self.failed;
+    thread->span.start_observed = thread->self.observed;
+    thread->span.start_handovers = thread->self.handovers;
+    usage_read_thread(&thread->span.start_usage);
     thread->self.recording = true;
     thread->span.start_ticks = clock_ticks();
     check_in(thread, RUN_ENTERED);
@@ -53,8 +57,11 @@ static void open_window(struct run_thread *thread, uint64_t operations)
 static void close_window(struct run_thread *thread, uint64_t operations)
 {
     thread->span.end_ticks = clock_ticks();
+    usage_read_thread(&thread->span.end_usage);
     thread->span.end_operations = operations;
     thread->span.end_failed = thread->self.failed;
+    thread->span.end_observed = thread->self.observed;
+    thread->span.end_handovers = thread->self.handovers;
     thread->self.recording = false;
     memory_flush_counters();
     check_in(thread, RUN_LEFT);
@@ -113,19 +120,32 @@ static bool await_start(struct run_thread *thread)
     return word != WORD_ABORT;
 }
 
-static void thread_body(void *argument)
+static void live(void *argument)
 {
     struct run_thread *thread = argument;
     const struct phases_plan *plan = &thread->phases->plan;
-    thread->error = make_stages(&thread->self, plan->workload);
-    if (!thread->error)
-        thread->error = plan->attach(&thread->self, plan->context);
+    thread->id = gettid();
+    thread->error = plan->attach(&thread->self, plan->context);
     check_in(thread, RUN_ATTACHED);
-    if (!thread->error) {
-        if (await_start(thread))
-            plan->workload->body(&thread->self);
-        plan->detach(&thread->self, plan->context);
-    }
+    if (thread->error)
+        return;
+    if (await_start(thread))
+        plan->workload->body(&thread->self);
+    plan->detach(&thread->self, plan->context);
+}
+
+// A pool may have threads of its own for what schedulers do.
+static void thread_body(void *argument)
+{
+    struct run_thread *thread = argument;
+    const struct workload_run *run = thread->phases->plan.run;
+    thread->error = make_stages(&thread->self, thread->phases->plan.workload);
+    if (thread->error)
+        check_in(thread, RUN_ATTACHED);
+    else if (run->pool_ops && run->pool_ops->host && !thread->self.role->external)
+        run->pool_ops->host(run->pool, thread->self.index, live, thread);
+    else
+        live(thread);
     check_in(thread, RUN_DONE);
 }
 
@@ -137,7 +157,7 @@ static unsigned count_below(const struct run_phases *phases, enum run_state stat
     return below;
 }
 
-static uint64_t total_operations(const struct run_phases *phases)
+uint64_t phases_operations(const struct run_phases *phases)
 {
     uint64_t total = 0;
     for (unsigned i = 0; i < phases->started; i++)
@@ -156,33 +176,52 @@ static void nap(uint64_t ns)
     nanosleep(&time, NULL);
 }
 
-// The next sample is due at a time set beforehand, so that what one takes does not add to the interval. Where the
-// controller was kept from its processor for longer, the samples missed are not made up for.
-static void take_sample(struct run_phases *phases)
+// A timer is due at times set beforehand, so that what its call takes does not add to the interval. Where the
+// controller was kept from its processor for longer, the calls missed are not made up for.
+static void call_due(struct run_phases *phases)
 {
     const uint64_t now = clock_system_ns();
-    if (now < phases->sample_due_ns)
-        return;
-    phases->plan.sample(phases->plan.context);
-    phases->sample_due_ns += phases->plan.sample_ns;
-    if (phases->sample_due_ns <= now)
-        phases->sample_due_ns = now + phases->plan.sample_ns;
+    for (unsigned i = 0; i < PHASES_TIMERS; i++) {
+        const struct phases_timer *timer = &phases->plan.timers[i];
+        if (!phases->due_ns[i] || now < phases->due_ns[i])
+            continue;
+        timer->call(phases->plan.context);
+        phases->due_ns[i] += timer->every_ns;
+        if (phases->due_ns[i] <= now)
+            phases->due_ns[i] = now + timer->every_ns;
+    }
 }
 
-// Sleeps between two looks, taking the samples that fall due.
+// UINT64_MAX: none.
+static uint64_t next_due(const struct run_phases *phases)
+{
+    uint64_t next = UINT64_MAX;
+    for (unsigned i = 0; i < PHASES_TIMERS; i++)
+        if (phases->due_ns[i])
+            next = least(next, phases->due_ns[i]);
+    return next;
+}
+
+static void set_timers(struct run_phases *phases, bool on)
+{
+    for (unsigned i = 0; i < PHASES_TIMERS; i++)
+        phases->due_ns[i] = on && phases->plan.timers[i].every_ns ? clock_system_ns() : 0;
+}
+
+// Sleeps between two looks, calling what falls due. After that it is time for a look, to save a wake, unless a timer
+// is far quicker than looks should be.
 static void rest(struct run_phases *phases, uint64_t ns)
 {
-    if (!phases->sample_due_ns) {
-        nap(ns);
-        return;
-    }
-    const uint64_t end = clock_system_ns() + ns;
-    take_sample(phases);
+    const uint64_t begun = clock_system_ns();
+    const uint64_t end = begun + ns;
+    call_due(phases);
     for (uint64_t now = clock_system_ns(); now < end; now = clock_system_ns()) {
-        const uint64_t wake = least(end, phases->sample_due_ns);
+        const uint64_t wake = least(end, next_due(phases));
         if (now < wake)
             nap(wake - now);
-        take_sample(phases);
+        call_due(phases);
+        if (wake < end && wake >= begun + NAP_NS)
+            return;
     }
 }
 
@@ -200,7 +239,7 @@ static bool look(struct run_phases *phases, enum run_state state, struct watch *
 {
     const uint64_t now = clock_system_ns();
     const uint64_t step = least(now - watch->looked_ns, QUIET_STEP_NS);
-    const uint64_t operations = total_operations(phases);
+    const uint64_t operations = phases_operations(phases);
     const unsigned below = count_below(phases, state);
     const bool moved = operations != watch->operations || below != watch->below;
     watch->quiet_ns = moved ? 0 : watch->quiet_ns + step;
@@ -295,9 +334,9 @@ static uint64_t rest_of_window(const struct run_phases *phases)
 static enum phases_end stay_in_window(struct run_phases *phases)
 {
     at_moment(phases, PHASES_OPENED);
-    phases->sample_due_ns = phases->plan.sample_ns ? clock_system_ns() : 0;
+    set_timers(phases, true);
     const enum phases_end end = await(phases, RUN_ENTERED, rest_of_window(phases));
-    phases->sample_due_ns = 0;
+    set_timers(phases, false);
     if (end == PHASES_FINISHED)
         at_moment(phases, PHASES_CLOSING);
     return end;

@@ -19,6 +19,8 @@
 
 #include "core/fault.h"
 #include "core/measure/histogram.h"
+#include "core/measure/record.h"
+#include "core/measure/usage.h"
 #include "core/workload.h"
 
 // What each thread measured: its own operations over its own window.
@@ -26,6 +28,9 @@ struct run_span {
     uint64_t start_ticks, end_ticks;
     uint64_t start_operations, end_operations;
     uint64_t start_failed, end_failed;
+    uint64_t start_observed, end_observed;
+    uint64_t start_handovers, end_handovers;
+    struct thread_usage start_usage, end_usage;
 };
 
 // One thread of the run. The first line is written at every tick and read by the controller.
@@ -35,11 +40,20 @@ struct run_thread {
     uint32_t seen;               // phase that it knows of
     uint64_t awaited;            // thread progress that workload_reclaim asked for; 0: none
     int error;                   // of attaching
+    int id;                      // of the thread that runs the body, as the kernel numbers it
     struct run_span span;
     struct workload_thread self;
     struct run_phases *phases;
     struct thread os;
 } ALIGNED_LINE;
+
+// What the controller does now and then while the window is open.
+struct phases_timer {
+    uint64_t every_ns;           // 0: never
+    void (*call)(void *context); // takes much less than `every_ns`
+};
+
+#define PHASES_TIMERS 2
 
 enum phases_moment {
     PHASES_OPENED,  // all threads are in the window
@@ -54,7 +68,6 @@ struct phases_plan {
     const struct topology *topology; // NULL: nobody is pinned
     const int *cpus;                 // per thread; negative: not pinned
     uint64_t warmup_ns, duration_ns, stuck_ns;
-    uint64_t sample_ns; // how often `sample` is called; 0: never
     bool show_progress; // a live line on stderr
     void *context;      // of the functions below
     // By each thread, pinned, before its body. 0, or a negative errno with nothing left behind.
@@ -63,8 +76,8 @@ struct phases_plan {
     void (*detach)(struct workload_thread *self, void *context);
     // By the controller. May be NULL.
     void (*at_moment)(enum phases_moment moment, void *context);
-    // By the controller, between PHASES_OPENED and PHASES_CLOSING. Takes much less than `sample_ns`.
-    void (*sample)(void *context);
+    // By the controller, between PHASES_OPENED and PHASES_CLOSING: at its beginning, and then as often as they say.
+    struct phases_timer timers[PHASES_TIMERS];
 };
 
 enum phases_end {
@@ -82,7 +95,8 @@ struct phases_result {
     double throughput_ops_per_s; // sum over the threads that count of operations over own window
     // Over the threads that count: those of every role of which any thread's operations grew.
     uint64_t thread_operations_min, thread_operations_max;
-    double fairness; // Jain's index of their rates
+    double fairness;        // Jain's index of their rates
+    double run_length_mean; // operations of one thread in a row, as bodies saw them; NaN: nobody looked
 };
 
 // 0 or -ENOMEM.
@@ -94,6 +108,14 @@ enum phases_end phases_run(struct run_phases *phases, char *detail, size_t size,
 
 // After PHASES_FINISHED.
 void phases_measure(const struct run_phases *phases, struct phases_result *result);
+
+// All operations so far, as the threads last told; any time.
+uint64_t phases_operations(const struct run_phases *phases);
+
+// A row for each thread (`rows` has room for all), save its migrations; and the number of the thread behind a row, as
+// the kernel has it. After PHASES_FINISHED.
+void phases_describe_threads(const struct run_phases *phases, struct record_thread *rows);
+int phases_thread_id(const struct run_phases *phases, unsigned thread);
 
 // Adds what all threads recorded of one stage. After PHASES_FINISHED.
 void phases_merge(struct run_phases *phases, unsigned stage, struct histogram *to);

@@ -17,9 +17,9 @@ struct run_phases {
     _Atomic uint32_t given_up ALIGNED_LINE;
     struct phases_plan plan;
     struct progress_line line;
-    unsigned started;       // threads
-    enum run_state awaited; // what the controller waits for
-    uint64_t sample_due_ns; // when, by the system's clock, the next sample is to be taken; 0: none is
+    unsigned started;               // threads
+    enum run_state awaited;         // what the controller waits for
+    uint64_t due_ns[PHASES_TIMERS]; // when each timer is, by the system's clock; 0: it is off
     struct run_thread threads[];
 };
 

@@ -93,6 +93,19 @@ static struct bounds window_bounds(const struct run_phases *phases)
     return bounds;
 }
 
+static double measure_runs(const struct run_phases *phases)
+{
+    uint64_t observed = 0, runs = 0;
+    for (unsigned i = 0; i < phases->started; i++) {
+        const struct run_span *span = &phases->threads[i].span;
+        if (span->end_observed == span->start_observed)
+            continue;
+        observed += span->end_observed - span->start_observed;
+        runs += span->end_handovers - span->start_handovers + 1;
+    }
+    return runs ? (double)observed / (double)runs : (double)__builtin_nan("");
+}
+
 static void measure_operations(const struct run_phases *phases, struct phases_result *result)
 {
     double sum = 0, squares = 0;
@@ -128,6 +141,34 @@ void phases_measure(const struct run_phases *phases, struct phases_result *resul
     result->window_ns = (uint64_t)clock_ns(bounds.end_min - bounds.start_max);
     result->skew_ns = (uint64_t)clock_ns((bounds.start_max - bounds.start_min) + (bounds.end_max - bounds.end_min));
     measure_operations(phases, result);
+    result->run_length_mean = measure_runs(phases);
+}
+
+void phases_describe_threads(const struct run_phases *phases, struct record_thread *rows)
+{
+    for (unsigned i = 0; i < phases->started; i++) {
+        const struct run_thread *thread = &phases->threads[i];
+        const struct run_span *span = &thread->span;
+        const double window_ns = clock_ns(span->end_ticks - span->start_ticks);
+        rows[i] = (struct record_thread){
+            .role = thread->self.role->name,
+            .thread_number = thread->self.rank + 1,
+            .cpu = thread->os.cpu < 0 ? RECORD_ABSENT : (uint64_t)thread->os.cpu,
+            .operations = span_operations(thread),
+            .operations_failed = span->end_failed - span->start_failed,
+            .window_ns = (uint64_t)window_ns,
+            .throughput_ops_per_s = (double)span_operations(thread) / (window_ns * 1e-9),
+            .cpu_ns = span->end_usage.cpu_ns - span->start_usage.cpu_ns,
+            .switches_voluntary = span->end_usage.voluntary_switches - span->start_usage.voluntary_switches,
+            .switches_involuntary = span->end_usage.involuntary_switches - span->start_usage.involuntary_switches,
+            .migrations = RECORD_ABSENT,
+        };
+    }
+}
+
+int phases_thread_id(const struct run_phases *phases, unsigned thread)
+{
+    return phases->threads[thread].id;
 }
 
 void phases_describe_stuck(const struct run_phases *phases, const char *phase, char *detail, size_t size)

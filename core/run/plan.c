@@ -50,6 +50,19 @@ unsigned plan_consumers(const struct run_plan *plan)
     return count_threads(&plan->demand, role_consumes);
 }
 
+// A bounded queue must take what is filled in.
+static int check_prefill(const struct run_plan *plan, struct fault *fault)
+{
+    const struct queue_choice *queue = &plan->options->queue;
+    const uint64_t capacity = queue->traits.capacity, prefill = plan->demand.prefill;
+    const unsigned room = plan->demand.prefill_room;
+    if (capacity == 0 || prefill == 0 || prefill + room <= capacity)
+        return 0;
+    return fault_set(fault, -EINVAL, "the queue %s holds %llu items, too few for a prefill of %llu%s",
+                     queue->entry->name, (unsigned long long)capacity, (unsigned long long)prefill,
+                     room ? " and one more to be enqueued" : "");
+}
+
 static int check_queue(const struct run_plan *plan, struct fault *fault)
 {
     const struct queue_choice *queue = &plan->options->queue;
@@ -74,7 +87,7 @@ static int check_queue(const struct run_plan *plan, struct fault *fault)
     if (plan->options->settings.dispatch == RUN_DISPATCH_DIRECT && !queue->entry->ops->loops)
         return fault_set(fault, -EINVAL, "queue %s has no loops of its own, so that dispatch can only be vtable",
                          queue->entry->name);
-    return 0;
+    return check_prefill(plan, fault);
 }
 
 // Only what holds for every pool; its own check knows how many threads share which queue.
@@ -101,38 +114,50 @@ static int check_roles(const struct run_plan *plan, struct fault *fault)
     return 0;
 }
 
+static int check_orders(const struct run_plan *plan, struct fault *fault)
+{
+    const struct queue_choice *const queues[] = {&plan->options->job_queue, &plan->options->ready_queue};
+    for (unsigned i = 0; i < 2; i++)
+        if (queues[i]->entry && queues[i]->traits.order == QUEUE_ORDER_RELAXED)
+            return fault_set(fault, -EINVAL,
+                             "workload %s is asked for keys, and the queue %s may let jobs of one key overtake each "
+                             "other (trait order)",
+                             plan->options->workload->name, queues[i]->entry->name);
+    return 0;
+}
+
+// Notes what the pool lacks, for scripts. Returns the errno of the refusal.
+static int lacks(struct run_plan *plan, const char *what)
+{
+    plan->lacks = what;
+    return -EINVAL;
+}
+
 // Each need of the workload against what the pool, as it is configured, promises.
-static int check_pool_traits(const struct run_plan *plan, struct fault *fault)
+static int check_pool_traits(struct run_plan *plan, struct fault *fault)
 {
     const char *workload = plan->options->workload->name, *pool = plan->options->pool->name;
     const struct pool_traits *traits = &plan->pool_traits;
     const struct workload_demand *demand = &plan->demand;
     if (demand->needs_keys && !traits->keys)
-        return fault_set(fault, -EINVAL, "workload %s is asked for keys, which pool %s, so configured, does not have",
-                         workload, pool);
-    if (demand->needs_keys && traits->takes_queues) {
-        const struct queue_choice *const queues[] = {&plan->options->job_queue, &plan->options->ready_queue};
-        for (unsigned i = 0; i < 2; i++)
-            if (queues[i]->entry && queues[i]->traits.order == QUEUE_ORDER_RELAXED)
-                return fault_set(
-                    fault, -EINVAL,
-                    "workload %s is asked for keys, and the queue %s may let jobs of one key overtake each "
-                    "other (trait order)",
-                    workload, queues[i]->entry->name);
-    }
+        return fault_set(fault, lacks(plan, "keys"),
+                         "workload %s is asked for keys, which pool %s, so configured, does not have", workload, pool);
+    if (demand->needs_keys && traits->takes_queues && check_orders(plan, fault) != 0)
+        return -EINVAL;
     if (demand->needs_submitter && !traits->completes_on_submitter)
-        return fault_set(fault, -EINVAL,
+        return fault_set(fault, lacks(plan, "completion on the submitter"),
                          "workload %s needs jobs to complete where they were submitted, which pool %s does not promise",
                          workload, pool);
     if (demand->workers == 0 && !traits->synchronous)
-        return fault_set(fault, -EINVAL, "workload %s is asked for no workers, but pool %s needs at least one",
-                         workload, pool);
+        return fault_set(fault, lacks(plan, "runs without workers"),
+                         "workload %s is asked for no workers, but pool %s needs at least one", workload, pool);
     if (plan->externals > 0 && !traits->externals)
-        return fault_set(fault, -EINVAL,
+        return fault_set(fault, lacks(plan, "externals"),
                          "workload %s is asked for %u threads that only submit, but in pool %s only schedulers may",
                          workload, plan->externals, pool);
     if (demand->needs_ports > 0 && !plan->options->pool->ops->ports)
-        return fault_set(fault, -EINVAL, "workload %s needs ports, which pool %s does not have", workload, pool);
+        return fault_set(fault, lacks(plan, "ports"), "workload %s needs ports, which pool %s does not have", workload,
+                         pool);
     return 0;
 }
 
@@ -238,8 +263,10 @@ int run_plan_make(struct run_plan *plan, const struct run_options *options, cons
         result = place_threads(plan, fault);
     if (!result && plan_write_texts(plan) != 0)
         result = fault_set(fault, -ENOMEM, "no memory for the description of the run");
+    const char *missed = plan->lacks;
     if (result)
         run_plan_free(plan);
+    plan->lacks = missed;
     return result;
 }
 

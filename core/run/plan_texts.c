@@ -24,8 +24,19 @@ static uint64_t fnv1a(const char *text)
 
 static void print_optional(FILE *out, const char *prefix, const struct queue_ops *ops)
 {
-    fprintf(out, "%sprepare=%s;%sclean=%s;%sgarbage=%s", prefix, ops->prepare ? "native" : "emulated", prefix,
-            ops->clean ? "native" : "emulated", prefix, ops->take_garbage ? "native" : "emulated");
+    const struct {
+        const char *name;
+        bool native;
+    } operations[] = {
+        {"prepare", ops->prepare},
+        {"clean", ops->clean},
+        {"garbage", ops->take_garbage},
+        {"enqueue_batch", ops->enqueue_batch},
+        {"dequeue_batch", ops->dequeue_batch},
+    };
+    for (size_t i = 0; i < sizeof operations / sizeof *operations; i++)
+        fprintf(out, "%s%s%s=%s", i ? ";" : "", prefix, operations[i].name,
+                operations[i].native ? "native" : "emulated");
 }
 
 static void write_optional(const struct run_plan *plan, FILE *out)
@@ -174,7 +185,12 @@ static bool is_of_identity(const char *name, const struct run_settings *settings
         return settings->check != HISTORY_SCOPE_NONE;
     if (strcmp(name, "check_every") == 0)
         return settings->check == HISTORY_SCOPE_SAMPLED;
-    return strcmp(name, "seed") != 0 && strcmp(name, "pin") != 0;
+    if (strcmp(name, "keep_awake") == 0)
+        return settings->keep_awake;
+    if (strcmp(name, "counters") == 0) // each context switch pays for them
+        return settings->counters != RUN_COUNTERS_AUTO;
+    return strcmp(name, "seed") != 0 && strcmp(name, "pin") != 0 && strcmp(name, "require_valid") != 0 &&
+           strcmp(name, "timeline") != 0;
 }
 
 // Everything that the user chose and that a result depends on.
@@ -302,6 +318,8 @@ void run_plan_describe(const struct run_plan *plan, const struct environment *en
     record->seed = options->settings.seed;
     record->warmup_ns = options->settings.warmup_ns;
     record->duration_ns = options->settings.duration_ns;
+    record->keep_awake = options->settings.keep_awake;
+    record->counters = run_counters_names[options->settings.counters];
     record->environment = environment;
     describe_check(&options->settings, record);
     describe_subject(plan, record);

@@ -265,6 +265,7 @@ static int check_pool_defaults(const char *owner, const struct pool_ops *ops, co
         const char *trait;
     } traits[] = {
         {resolved.keys == listed->keys, "keys"},
+        {resolved.fifo == listed->fifo, "fifo"},
         {resolved.completes_on_submitter == listed->completes_on_submitter, "completes_on_submitter"},
         {resolved.takes_queues == listed->takes_queues, "takes_queues"},
         {resolved.synchronous == listed->synchronous, "synchronous"},

@@ -8,20 +8,12 @@
 #include <string.h>
 
 #include "core/machine/memory.h"
-#include "core/measure/usage.h"
-#include "core/run/accounts.h"
+#include "core/measure/timeline.h"
 #include "core/run/lengths.h"
 #include "core/run/phases.h"
-#include "core/run/sentinel.h"
+#include "core/run/reading.h"
 #include "core/run/subject.h"
-
-// What is counted, at one moment.
-struct reading {
-    struct usage usage;
-    struct pool_statistics pool;
-    uint64_t allocations;
-    struct accounts accounts;
-};
+#include "core/run/surroundings.h"
 
 // A run under way. On the heap, for a stuck run leaves it to its threads.
 struct running {
@@ -29,21 +21,12 @@ struct running {
     struct workload_run run;
     struct subject subject;
     struct run_phases *phases;
+    struct surroundings *surroundings;
     struct reading opened, closing, closed;
     struct lengths lengths;
-    int error; // of what was read during the window
+    struct timeline *timeline; // the result's
+    int error;                 // of what was read during the window
 };
-
-static void read_pool(struct running *running, struct reading *reading)
-{
-    reading->pool = (struct pool_statistics){.wakes = RECORD_ABSENT, .parks = RECORD_ABSENT};
-    struct pool *pool = running->subject.pool;
-    if (!pool)
-        return;
-    running->run.pool_ops->statistics(pool, &reading->pool);
-    const int error = accounts_read(&reading->accounts, running->run.pool_ops, pool);
-    running->error = running->error ? running->error : error;
-}
 
 // The workload's threads hand their counts in when they enter and when they leave, so that what lies between the
 // first and the last reading was allocated in their own windows.
@@ -53,10 +36,19 @@ static void at_moment(enum phases_moment moment, void *context)
     struct reading *reading = moment == PHASES_OPENED    ? &running->opened
                               : moment == PHASES_CLOSING ? &running->closing
                                                          : &running->closed;
+    // What it takes to look at every thread is no part of what the process used in the window.
+    if (moment == PHASES_OPENED)
+        tasks_read(&reading->tasks);
     if (moment != PHASES_CLOSED) {
-        usage_read(&reading->usage);
-        read_pool(running, reading);
+        const int error = reading_take(reading, running->run.pool_ops, running->subject.pool);
+        running->error = running->error ? running->error : error;
     }
+    if (moment == PHASES_OPENED)
+        surroundings_opened(running->surroundings);
+    else if (moment == PHASES_CLOSING)
+        surroundings_closing(running->surroundings);
+    if (moment == PHASES_CLOSING)
+        tasks_read(&reading->tasks);
     reading->allocations = memory_counters().allocations;
 }
 
@@ -68,6 +60,12 @@ static void sample(void *context)
         lengths_sample_pool(&running->lengths, running->run.pool_ops, subject->pool);
     else
         lengths_sample_queue(&running->lengths, &subject->queue, subject->elements);
+}
+
+static void read_timeline(void *context)
+{
+    struct running *running = context;
+    timeline_read(running->timeline, clock_system_ns(), phases_operations(running->phases));
 }
 
 static int attach(struct workload_thread *self, void *context)
@@ -91,13 +89,12 @@ static struct phases_plan phases_plan(struct running *running)
         .warmup_ns = options->settings.warmup_ns,
         .duration_ns = options->settings.duration_ns,
         .stuck_ns = options->settings.stuck_ns,
-        .sample_ns = options->settings.sample_lengths_ns,
         .show_progress = options->show_progress,
         .context = running,
         .attach = attach,
         .detach = detach,
         .at_moment = at_moment,
-        .sample = sample,
+        .timers = {{running->timeline->every_ns, read_timeline}, {options->settings.sample_lengths_ns, sample}},
     };
 }
 
@@ -108,20 +105,22 @@ static void free_running(struct running *running)
         phases_destroy(running->phases);
     judging_close(&running->subject.judging);
     running->plan->options->workload->teardown(&running->run);
-    accounts_free(&running->opened.accounts);
-    accounts_free(&running->closing.accounts);
+    reading_free(&running->opened);
+    reading_free(&running->closing);
     free(running);
 }
 
-static int open_run(struct running **made, const struct run_plan *plan, struct fault *fault)
+static int open_run(struct running **made, const struct run_plan *plan, struct timeline *timeline, struct fault *fault)
 {
     struct running *running = calloc(1, sizeof *running);
     if (!running)
         return fault_set(fault, -ENOMEM, "no memory for the run");
     running->plan = plan;
+    running->timeline = timeline;
     running->run.config = plan->options->workload_config;
     running->run.demand = &plan->demand;
     running->run.threads = plan->threads;
+    running->lengths.threads = plan->threads + plan->demand.workers;
     running->run.seed = plan->options->settings.seed;
     int result = subject_open(&running->subject, plan, &running->run, fault);
     if (result) {
@@ -143,25 +142,43 @@ static int open_run(struct running **made, const struct run_plan *plan, struct f
     return result;
 }
 
-static uint64_t difference(uint64_t start, uint64_t end)
+// What the workload knows of itself beside its verdict.
+static void record_report(struct running *running, struct record *record, struct run_result *result)
 {
-    return start == RECORD_ABSENT || end == RECORD_ABSENT ? RECORD_ABSENT : end - start;
+    const struct workload_ops *workload = running->plan->options->workload;
+    struct workload_report *report = &result->report;
+    *report = (struct workload_report){.offered_ops_per_s = RECORD_ABSENT_F64,
+                                       .work_share = RECORD_ABSENT_F64,
+                                       .stopped_enqueue_share = RECORD_ABSENT_F64,
+                                       .stopped_dequeue_share = RECORD_ABSENT_F64,
+                                       .bytes_per_s = RECORD_ABSENT_F64};
+    if (workload->report)
+        workload->report(&running->run, report);
+    record->offered_ops_per_s = report->offered_ops_per_s;
+    record->bytes_per_s = report->bytes_per_s;
+    record->work_share = report->work_share;
+    record->stopped_enqueue_share = report->stopped_enqueue_share;
+    record->stopped_dequeue_share = report->stopped_dequeue_share;
+    record->note = report->note;
 }
 
-static void record_usage(const struct running *running, struct record *record)
+static void record_counts(const struct running *running, struct record *record)
 {
-    const struct usage used = usage_between(&running->opened.usage, &running->closing.usage);
-    record->cpu_user_ns = used.cpu_user_ns;
-    record->cpu_system_ns = used.cpu_system_ns;
-    record->switches_voluntary = used.voluntary_switches;
-    record->switches_involuntary = used.involuntary_switches;
-    record->steal_ns = used.steal_ns;
-    record->peak_rss_bytes = used.peak_rss_bytes;
-    record->wakes = difference(running->opened.pool.wakes, running->closing.pool.wakes);
-    record->parks = difference(running->opened.pool.parks, running->closing.pool.parks);
     const struct run_options *options = running->plan->options;
+    reading_record(&running->opened, &running->closing, record);
     if (options->workload->subject == WORKLOAD_ON_QUEUE || running->plan->pool_traits.takes_queues)
         record->allocations = running->closed.allocations - running->opened.allocations;
+    reading_record_shares(record);
+    subject_record(&running->subject, record);
+}
+
+static int record_threads(const struct running *running, struct record *record, struct run_result *result)
+{
+    const unsigned threads = running->plan->threads;
+    result->threads = reading_threads(&running->opened, &running->closing, running->phases, threads);
+    record->thread_rows = result->threads;
+    record->thread_row_count = result->threads ? threads : 0;
+    return result->threads ? 0 : -ENOMEM;
 }
 
 static int record_stages(const struct running *running, struct record *record, struct run_result *result)
@@ -203,9 +220,13 @@ static int record_window(const struct running *running, struct record *record, s
     record->thread_operations_min = measured.thread_operations_min;
     record->thread_operations_max = measured.thread_operations_max;
     record->fairness = measured.fairness;
-    record_usage(running, record);
+    record->run_length_mean = measured.run_length_mean;
+    record_counts(running, record);
+    timeline_record(running->timeline, record);
     lengths_record(&running->lengths, record);
-    const int error = record_accounts(running, record, result, violation);
+    int error = record_accounts(running, record, result, violation);
+    if (!error)
+        error = record_threads(running, record, result);
     return error ? error : record_stages(running, record, result);
 }
 
@@ -293,6 +314,8 @@ static int end_run(struct running *running, enum phases_end end, struct record *
     }
     if (running->run.pool_ops)
         record->jobs_unrun = unrun;
+    if (end == PHASES_FINISHED)
+        record_report(running, record, result);
     int error = 0;
     if (end == PHASES_FINISHED && (error = record_window(running, record, result, &found.accounts)) != 0)
         fault_set(fault, error, "no memory for the histograms and accounts");
@@ -308,17 +331,18 @@ static int end_run(struct running *running, enum phases_end end, struct record *
     return error ? error : incorrect;
 }
 
-int run_execute(const struct run_plan *plan, struct record *record, struct run_result *result, struct fault *fault)
+static int execute_within(struct surroundings *surroundings, const struct run_plan *plan, struct record *record,
+                          struct run_result *result, struct fault *fault)
 {
-    *result = (struct run_result){0};
-    record->history_scope = history_scope_name(HISTORY_SCOPE_NONE);
-    record->clock_cost_ns = clock_facts.cost_ns;
-    record->clock_granularity_ns = clock_facts.granularity_ns;
-    record->sentinel_before_ns = sentinel_round_trip_ns(plan->topology);
     struct running *running = NULL;
-    int error = open_run(&running, plan, fault);
+    const struct run_settings *settings = &plan->options->settings;
+    int error = timeline_open(&result->timeline, settings->duration_ns, settings->timeline);
+    if (error)
+        return fault_set(fault, error, "no memory for the timeline");
+    error = open_run(&running, plan, &result->timeline, fault);
     if (error)
         return error;
+    running->surroundings = surroundings;
     const enum phases_end end = phases_run(running->phases, result->detail, sizeof result->detail, &error, fault);
     if (end == PHASES_STUCK)
         return leave_run(running, record, result);
@@ -327,9 +351,23 @@ int run_execute(const struct run_plan *plan, struct record *record, struct run_r
             free_running(running);
         return error;
     }
-    const int code = end_run(running, end, record, result, fault);
-    if (code >= 0)
-        record->sentinel_after_ns = sentinel_round_trip_ns(plan->topology);
+    return end_run(running, end, record, result, fault);
+}
+
+int run_execute(const struct run_plan *plan, struct record *record, struct run_result *result, struct fault *fault)
+{
+    *result = (struct run_result){0};
+    record->history_scope = history_scope_name(HISTORY_SCOPE_NONE);
+    record->clock_cost_ns = clock_facts.cost_ns;
+    record->clock_granularity_ns = clock_facts.granularity_ns;
+    struct surroundings *surroundings = NULL;
+    const int error = surroundings_open(&surroundings, plan, record, fault);
+    if (error)
+        return error;
+    const int code = execute_within(surroundings, plan, record, result, fault);
+    surroundings_close(surroundings, code >= 0 && strcmp(record->exit_reason, "stuck") != 0, result);
+    if (code < 0)
+        run_result_free(result);
     return code;
 }
 
@@ -338,6 +376,8 @@ void run_result_free(struct run_result *result)
     for (unsigned i = 0; i < WORKLOAD_STAGES_MAX; i++)
         free(result->stages[i]);
     free(result->accounts);
+    free(result->threads);
+    timeline_close(&result->timeline);
     free(result->witness);
     *result = (struct run_result){0};
 }

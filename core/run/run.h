@@ -8,7 +8,9 @@
 #include "core/machine/environment.h"
 #include "core/machine/placement.h"
 #include "core/measure/record.h"
+#include "core/measure/timeline.h"
 #include "core/queue_client.h"
+#include "core/run/environment_verdict.h"
 #include "core/workload.h"
 
 // How to run, whatever is run. Filled from run_params like any plug-in's configuration.
@@ -19,13 +21,22 @@ struct run_settings {
     uint64_t seed;              // of everything random
     uint64_t dispatch;          // enum run_dispatch: how queue workloads call the queue
     const char *pin;            // placement, as typed
+    uint64_t timeline;          // intervals that the window is cut into; 0: none
     uint64_t sample_lengths_ns; // how often lengths of queues are read in the window; 0: never
     uint64_t check;             // enum history_scope: how much of the history is recorded and judged
     uint64_t check_every;       // HISTORY_SCOPE_SAMPLED: one item in so many
     uint64_t check_memory_mib;  // for what is recorded; judging it takes as much again
+    uint64_t keep_awake;        // 0 or 1: spinners keep idle CPUs from halting
+    uint64_t counters;          // enum run_counters
+    uint64_t require_valid;     // 0 or 1: a run whose environment is invalid ends with an exit code of its own
 };
 
 enum run_dispatch { RUN_DISPATCH_VTABLE, RUN_DISPATCH_DIRECT };
+
+// Counters of processor and kernel: what there is, the kernel's only beside the processor's; none; all that there is,
+// and a word on what is absent.
+enum run_counters { RUN_COUNTERS_AUTO, RUN_COUNTERS_NO, RUN_COUNTERS_YES };
+extern const char *const run_counters_names[];
 
 extern const struct param run_params[];
 
@@ -62,6 +73,7 @@ struct run_plan {
     int *cpus;           // workload's threads first, then the pool's workers
     char *texts[9];      // parameter texts, the list of cpus and what is checked, owned
     char cell_id[17];    // hash of everything that the result depends on and that the user chose
+    const char *lacks;   // where run_plan_make refused for that: what the workload needs and the pool does not have
 };
 
 // Checks the options against each other and the machine: a queue asked beyond its traits, a baseline in a
@@ -82,10 +94,15 @@ void run_plan_describe(const struct run_plan *plan, const struct environment *en
 struct run_result {
     struct histogram *stages[WORKLOAD_STAGES_MAX];
     struct record_account *accounts;
+    struct record_thread *threads;
+    struct timeline timeline;
+    struct workload_report report;
     struct workload_verdict verdict;
     char detail[1600]; // of the verdict, and of what closing the subject and reading the accounts brought to light
     char *witness;     // operations of the history that show what is wrong, as a timeline; NULL: nothing to show
-    int unwritten;     // negative errno: the history could not be written to its file; `reason` says why
+    struct environment_verdict environment; // where a window was measured
+    char counters_absent[1000];             // which, and why
+    int unwritten; // negative errno: the history could not be written to its file; `reason` says why
     struct fault reason;
 };
 

@@ -12,6 +12,8 @@
 // Round trips timed together, so that the clock's own cost does not show.
 #define BATCH 16u
 #define SAMPLES_MAX 4096u
+// However long they take, so that the median is none of those during which a thread was kept from its processor.
+#define SAMPLES_LEAST 15u
 // Looks at the line before the processor is given up: the other side is not running.
 #define LOOKS_MAX 20000u
 #define PING_OVER UINT64_MAX
@@ -19,6 +21,7 @@
 // The line that travels. Odd: the pinger's turn is over; even: the ponger's.
 struct table {
     _Atomic uint64_t ball ALIGNED_LINE;
+    _Atomic uint32_t present ALIGNED_LINE; // the ponger is on its processor
     double samples[SAMPLES_MAX];
     unsigned count;
 };
@@ -45,7 +48,8 @@ static void ping(void *argument)
     struct table *table = argument;
     uint64_t ball = 0;
     const uint64_t start = clock_ticks();
-    while (table->count < SAMPLES_MAX && clock_ns(clock_ticks() - start) < SENTINEL_NS) {
+    while (table->count < SAMPLES_LEAST ||
+           (table->count < SAMPLES_MAX && clock_ns(clock_ticks() - start) < SENTINEL_NS)) {
         const uint64_t before = clock_ticks();
         for (unsigned i = 0; i < BATCH; i++) {
             hit_ball(&table->ball, ball + 1);
@@ -59,6 +63,7 @@ static void ping(void *argument)
 static void pong(void *argument)
 {
     struct table *table = argument;
+    at_store_rel(&table->present, 1, AT(sentinel_present, sentinel_await));
     for (uint64_t ball = 0;;) {
         const uint64_t hit = await_ball(&table->ball, ball);
         if (hit == PING_OVER)
@@ -89,6 +94,9 @@ static bool play(struct table *table, const struct topology *topology, unsigned 
     struct thread_options options = {.name = "sentinel", .topology = topology, .cpu = (int)second};
     if (thread_start(&ponger, &options, pong, table) != 0)
         return false;
+    // A thread begins wherever the system puts it, and moves. Behind a pinger that spins it would wait for a whole time
+    // slice, and that would be measured.
+    SPIN_UNTIL(at_load_acq(&table->present, AT(sentinel_await, sentinel_present)));
     options.cpu = (int)first;
     if (thread_start(&pinger, &options, ping, table) != 0)
         hit_ball(&table->ball, PING_OVER);
@@ -104,6 +112,7 @@ double sentinel_between_ns(const struct topology *topology, unsigned first, unsi
     if (!table)
         return NAN;
     at_init(&table->ball, 0);
+    at_init(&table->present, 0);
     table->count = 0;
     double median = NAN;
     if (play(table, topology, first, second) && table->count) {

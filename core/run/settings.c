@@ -17,6 +17,8 @@
 static const char *const dispatch_names[] = {"vtable", "direct", NULL};
 static const char *const check_names[] = {
     [HISTORY_SCOPE_NONE] = "none", [HISTORY_SCOPE_SAMPLED] = "sampled", [HISTORY_SCOPE_FULL] = "full", NULL};
+const char *const run_counters_names[] = {
+    [RUN_COUNTERS_AUTO] = "auto", [RUN_COUNTERS_NO] = "no", [RUN_COUNTERS_YES] = "yes", NULL};
 
 const struct param run_params[] = {
     PARAM_NS(struct run_settings, warmup_ns, "100ms", 0, HOUR_NS, "Least time of warming up before the window"),
@@ -28,7 +30,10 @@ const struct param run_params[] = {
                  "How queue workloads call the queue: through its table of functions, or by loops compiled for it"),
     PARAM_TEXT(struct run_settings, pin, "compact",
                "Placement of the threads: none, compact, scatter, no_smt, or a list of CPUs such as 0,2-3"),
-    PARAM_NS(struct run_settings, sample_lengths_ns, "0", 0, HOUR_NS,
+    PARAM_U64(struct run_settings, timeline, "100", 0, 1000, "intervals",
+              "Into how many intervals of equal length, 1ms at least, the window is cut, to see the throughput over "
+              "time; 0: none"),
+    PARAM_NS(struct run_settings, sample_lengths_ns, "20ms", 0, HOUR_NS,
              "How often to read the lengths of queues in the window, 100us at least; 0: never"),
     PARAM_CHOICE(
         struct run_settings, check, "none", check_names,
@@ -38,6 +43,16 @@ const struct param run_params[] = {
     PARAM_U64(struct run_settings, check_memory_mib, "1024", 1, 1u << 20, "MiB",
               "With a check: memory for the history, which is cut where it does not suffice; judging takes as much "
               "again, or twice as much"),
+    PARAM_BOOL(struct run_settings, keep_awake, "no",
+               "Whether spinners of idle priority keep the allowed CPUs from halting, so that waking a thread costs "
+               "what it costs on a busy machine"),
+    PARAM_CHOICE(struct run_settings, counters, "auto", run_counters_names,
+                 "Counters of the processor (cycles, instructions, cache and branch misses) and of the kernel: auto "
+                 "takes what there is, but the kernel's only beside the processor's; yes takes all, and says what is "
+                 "absent and why"),
+    PARAM_BOOL(struct run_settings, require_valid, "no",
+               "Whether to end with exit status 4 where the machine's state made the run no valid measurement; its "
+               "record is written all the same"),
     PARAM_END,
 };
 

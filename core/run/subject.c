@@ -253,12 +253,27 @@ bool subject_close(struct subject *subject, struct fault *fault)
 {
     if (subject->pool)
         return stop_pool(subject, fault);
+    queue_statistics(&subject->queue, &subject->left);
+    subject->backlog = subject->elements ? elements_outstanding(subject->elements) : RECORD_ABSENT;
     const int64_t kept = (int64_t)close_queue(subject);
     if (kept > 0)
         fault_set(fault, -EIO, "the queue kept %lld elements when it was closed", (long long)kept);
     if (kept < 0)
         fault_set(fault, -EIO, "the queue gave %lld elements back twice", (long long)-kept);
     return true;
+}
+
+_Static_assert(QUEUE_UNCOUNTED == RECORD_ABSENT, "what a queue does not count is absent from the record");
+
+void subject_record(const struct subject *subject, struct record *record)
+{
+    if (subject->run->pool_ops) {
+        record->queue_retries = subject->final.retries;
+        return;
+    }
+    record->queue_retries = subject->left.retries;
+    record->queue_memory_bytes = subject->left.memory_bytes;
+    record->reclaim_backlog = subject->backlog;
 }
 
 void workload_reclaim(struct workload_thread *self)

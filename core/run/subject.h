@@ -16,6 +16,8 @@ struct subject {
     struct elements *elements;    // on a queue that takes elements
     struct pool *pool;            // on a pool
     struct pool_statistics final; // of the pool; set by subject_close
+    struct queue_statistics left; // of the queue; likewise
+    uint64_t backlog;             // elements that the queue had not given back; likewise
 };
 
 // Makes the queue or starts the pool, and fills what the workload sees of it in `run`. By main. 0, or a negative
@@ -30,5 +32,8 @@ void subject_detach(struct workload_thread *self, void *subject);
 // Stops the pool or closes the queue. By main, all threads of the workload joined. False: the pool does not stop, and
 // nothing that it uses may be freed. `fault` receives why, or what was lost or leaked; it stays empty if all came back.
 bool subject_close(struct subject *subject, struct fault *fault);
+
+// After that: fills what the queues counted.
+void subject_record(const struct subject *subject, struct record *record);
 
 #endif

@@ -8,6 +8,8 @@
 #include "core/run/table.h"
 
 #define STAGE_COLUMNS 4
+// By how much the last third of a window must differ from the first to be spoken of.
+#define DRIFT_SAID 0.1
 
 // With three digits and the unit that leaves them: "1.23 us".
 static void write_time(double ns, char *buffer, size_t size)
@@ -63,6 +65,60 @@ static void print_history(const struct record *record, FILE *out)
         fprintf(out, "; rank error at least %llu at most, %.2f in the mean",
                 (unsigned long long)record->history_rank_error_max, record->history_rank_error_mean);
     fputc('\n', out);
+}
+
+static void print_throughput(const struct record *record, const char *operation, FILE *out)
+{
+    char rate[48];
+    if (isnan(record->throughput_ops_per_s))
+        return;
+    write_rate(record->throughput_ops_per_s, rate, sizeof rate);
+    fprintf(out, "  throughput  %s operations/s (operation: %s)\n", rate, operation);
+    if (isfinite(record->offered_ops_per_s)) {
+        write_rate(record->offered_ops_per_s, rate, sizeof rate);
+        fprintf(out, "  offered     %s operations/s\n", rate);
+    }
+    if (isfinite(record->bytes_per_s)) {
+        write_rate(record->bytes_per_s, rate, sizeof rate);
+        fprintf(out, "  bytes       %s bytes/s\n", rate);
+    }
+}
+
+// What one operation cost.
+static void print_cost(const struct record *record, FILE *out)
+{
+    char cpu[32];
+    if (!isfinite(record->cpu_ns_per_operation))
+        return;
+    write_time(record->cpu_ns_per_operation, cpu, sizeof cpu);
+    fprintf(out, "  cost        %s of CPU", cpu);
+    if (isfinite(record->wakes_per_operation))
+        fprintf(out, ", %.3g wakes", record->wakes_per_operation);
+    if (isfinite(record->allocations_per_operation))
+        fprintf(out, ", %.3g allocations", record->allocations_per_operation);
+    fputs(" an operation\n", out);
+}
+
+// Where one number for the window does not tell all.
+static void print_course(const struct record *record, FILE *out)
+{
+    const bool drifts = isfinite(record->throughput_drift) && fabs(record->throughput_drift - 1) > DRIFT_SAID;
+    const bool modes = record->throughput_modes != RECORD_ABSENT && record->throughput_modes > 1;
+    if (!drifts && !modes)
+        return;
+    fputs("  over time   ", out);
+    if (modes)
+        fprintf(out, "the throughput has %llu modes%s", (unsigned long long)record->throughput_modes,
+                drifts ? "; " : "");
+    if (drifts)
+        fprintf(out, "the last third of the window was %.2f times as fast as the first", record->throughput_drift);
+    fputc('\n', out);
+}
+
+static void print_note(const struct record *record, FILE *out)
+{
+    if (record->note && *record->note)
+        fprintf(out, "  note        %s\n", record->note);
 }
 
 static bool has_samples(const struct record_stage *stage)
@@ -185,18 +241,29 @@ static void print_lengths(const struct record *record, FILE *out)
     table_print(&table, out, 2);
 }
 
+static void print_environment(const struct record *record, FILE *out)
+{
+    if (record->environment_reasons && *record->environment_reasons)
+        fprintf(out, "  environment %s: %s\n", record->environment_verdict, record->environment_reasons);
+    if (record->counters && strcmp(record->counters, "yes") == 0 && record->hw_absent && *record->hw_absent)
+        fprintf(out, "  counters    absent are %s\n", record->hw_absent);
+}
+
 void summary_print(const struct record *record, const char *operation, const char *csv, FILE *out)
 {
     summary_print_subject(record, out);
-    if (!isnan(record->throughput_ops_per_s)) {
-        char rate[48];
-        write_rate(record->throughput_ops_per_s, rate, sizeof rate);
-        fprintf(out, "  throughput  %s operations/s (operation: %s)\n", rate, operation);
-    }
+    print_throughput(record, operation, out);
+    print_cost(record, out);
+    print_course(record, out);
+    print_note(record, out);
+    print_environment(record, out);
     print_history(record, out);
     print_stages(record, out);
     print_accounts(record, out);
     print_lengths(record, out);
     if (csv)
-        fprintf(out, "  appended to %s/throughput.csv, latency.csv, histogram.csv and accounting.csv\n", csv);
+        fprintf(
+            out,
+            "  appended to %s: throughput.csv, latency.csv, histogram.csv, accounting.csv, timeline.csv, threads.csv\n",
+            csv);
 }

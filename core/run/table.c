@@ -39,11 +39,18 @@ void table_cell(struct table *table, const char *format, ...)
     va_end(arguments);
 }
 
-static size_t longest_word(const char *text)
+// Of the first word, or up to the first comma in it: what stays on one line.
+static size_t part_length(const char *text)
+{
+    const size_t length = strcspn(text, " ,");
+    return length + (text[length] == ',');
+}
+
+static size_t longest_part(const char *text)
 {
     size_t longest = 0;
     while (*text) {
-        const size_t length = strcspn(text, " ");
+        const size_t length = part_length(text);
         if (length > longest)
             longest = length;
         text += length;
@@ -52,14 +59,14 @@ static size_t longest_word(const char *text)
     return longest;
 }
 
-// As wide as the widest cell, up to a limit that only a single word may exceed.
+// As wide as the widest cell, up to a limit that only a single word, or a part of one, may exceed.
 static size_t column_width(const struct table *table, unsigned column)
 {
     size_t width = 0;
     for (size_t i = column; i < table->count; i += table->columns) {
         size_t wanted = strlen(table->cells[i]);
         if (wanted > COLUMN_MOST) {
-            wanted = longest_word(table->cells[i]);
+            wanted = longest_part(table->cells[i]);
             wanted = wanted > COLUMN_MOST ? wanted : COLUMN_MOST;
         }
         if (wanted > width)
@@ -79,15 +86,16 @@ static void find_widths(const struct table *table, size_t indent, size_t *widths
     widths[table->columns - 1] = start + LAST_COLUMN_LEAST < LINE_COLUMNS ? LINE_COLUMNS - start : LAST_COLUMN_LEAST;
 }
 
-// How much of `text` goes on a line of `room` characters: whole words, or all of a word that is longer.
+// How much of `text` goes on a line of `room` characters: whole words, or parts of one that end in a comma, or all of a
+// part that is longer.
 static size_t line_length(const char *text, size_t room)
 {
     if (strlen(text) <= room)
         return strlen(text);
     size_t cut = room;
-    while (cut > 0 && text[cut] != ' ')
+    while (cut > 0 && text[cut] != ' ' && text[cut - 1] != ',')
         cut--;
-    return cut > 0 ? cut : strcspn(text, " ");
+    return cut > 0 ? cut : part_length(text);
 }
 
 static bool all_empty(const char *const *rests, unsigned count)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tables of text for people: columns as wide as their widest cell, long cells wrapped.
+// Tables of text for people: columns as wide as their widest cell, long cells wrapped between
+// words and behind commas.
 #ifndef READYQ_RUN_TABLE_H
 #define READYQ_RUN_TABLE_H
 

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/run/params.h"
+
 static const char *const many_names[] = {"one", "many"};
 static const char *const order_names[] = {"fifo", "per-producer", "relaxed"};
 static const char *const guarantee_names[] = {"wait-free", "lock-free", "blocking"};
@@ -66,13 +68,14 @@ void traits_of_queue(const struct queue_traits *traits, struct trait_text texts[
     at->name = NULL;
 }
 
-void traits_of_pool(const struct pool_ops *ops, struct trait_text texts[TRAITS_MOST + 1])
+void traits_of_pool(const struct pool_ops *ops, const struct pool_traits *traits,
+                    struct trait_text texts[TRAITS_MOST + 1])
 {
-    const struct pool_traits *traits = &ops->traits;
     char capacity[32];
     capacity_text(traits->job_capacity, capacity, sizeof capacity);
     struct trait_text *at = texts;
     add(&at, "keys", yes_no(traits->keys));
+    add(&at, "order of one submitter", traits->fifo ? "FIFO" : "none");
     add(&at, "completes on", traits->completes_on_submitter ? "submitter" : "any thread");
     add(&at, "takes queues", yes_no(traits->takes_queues));
     add(&at, "workers from", traits->synchronous ? "0" : "1");
@@ -90,6 +93,41 @@ struct pool_traits traits_resolved(const struct pool_ops *ops, const void *confi
     if (ops->resolve)
         ops->resolve(config, &traits);
     return traits;
+}
+
+int traits_of_pool_entry(const struct pool_entry *entry, struct pool_traits *traits, struct fault *fault)
+{
+    char owner[96];
+    snprintf(owner, sizeof owner, "pool %s", entry->name);
+    const struct pool_ops *ops = entry->ops;
+    const char *presets = entry->presets ? entry->presets : "";
+    void *config;
+    const int result = params_new(ops->params, ops->config_size, owner, presets, "", &config, fault);
+    if (result != 0)
+        return result;
+    *traits = traits_resolved(ops, config);
+    params_delete(ops->params, config);
+    return 0;
+}
+
+void traits_pool_lacks(const struct pool_ops *ops, const struct pool_traits *traits, const char *names[LACKS_MOST + 1])
+{
+    const struct {
+        bool there;
+        const char *name;
+    } features[LACKS_MOST] = {
+        {traits->keys, "keys"},
+        {traits->fifo, "order"},
+        {traits->completes_on_submitter, "completion on the submitter"},
+        {traits->externals, "externals"},
+        {ops->ports, "ports"},
+        {traits->synchronous, "runs without workers"},
+    };
+    unsigned count = 0;
+    for (unsigned i = 0; i < LACKS_MOST; i++)
+        if (!features[i].there)
+            names[count++] = features[i].name;
+    names[count] = NULL;
 }
 
 const char *traits_optional(const struct queue_ops *ops, bool native, char *buffer, size_t size)
@@ -147,11 +185,11 @@ json_t *traits_queue_json(const struct queue_traits *traits)
     return object;
 }
 
-json_t *traits_pool_json(const struct pool_ops *ops)
+json_t *traits_pool_json(const struct pool_ops *ops, const struct pool_traits *traits)
 {
-    const struct pool_traits *traits = &ops->traits;
     json_t *object = json_object();
     json_object_set_new(object, "keys", json_boolean(traits->keys));
+    json_object_set_new(object, "fifo", json_boolean(traits->fifo));
     json_object_set_new(object, "completes_on_submitter", json_boolean(traits->completes_on_submitter));
     json_object_set_new(object, "takes_queues", json_boolean(traits->takes_queues));
     json_object_set_new(object, "synchronous", json_boolean(traits->synchronous));

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/machine/clock.h"
+#include "core/sync/thread.h"
 
 enum event_state { EVENT_ON = 0, EVENT_OFF = 1, EVENT_PARKED = -1 };
 
@@ -44,23 +45,40 @@ static bool event_is_on(struct event *event)
 bool event_spin(struct event *event, uint64_t spin_ns)
 {
     const uint64_t start = clock_ticks();
-    const uint64_t spin_ticks = clock_ticks_in((double)spin_ns);
+    const uint64_t spin_ticks = clock_ticks_in((double)spin_ns), alone_ticks = clock_ticks_in(THREAD_SPIN_ALONE_NS);
+    uint64_t spun;
     do {
         if (event_is_on(event))
             return true;
-        cpu_relax();
-    } while (clock_ticks() - start < spin_ticks);
+        spun = clock_ticks() - start;
+        if (spun < alone_ticks)
+            cpu_relax();
+        else
+            thread_yield();
+    } while (spun < spin_ticks);
     return false;
+}
+
+static bool park(struct event *event)
+{
+    int32_t expected = EVENT_OFF;
+    if (!at_cas_sc(&event->state, &expected, EVENT_PARKED, AT(event_park, event_on)))
+        return false;
+    event->parks++;
+    return true;
+}
+
+bool event_park(struct event *event)
+{
+    return park(event);
 }
 
 void event_wait(struct event *event, uint64_t spin_ns)
 {
     if (spin_ns && event_spin(event, spin_ns))
         return;
-    int32_t expected = EVENT_OFF;
-    if (!at_cas_sc(&event->state, &expected, EVENT_PARKED, AT(event_park, event_on)))
+    if (!park(event))
         return;
-    event->parks++;
     while (!event_is_on(event))
         syscall(SYS_futex, &event->state, FUTEX_WAIT_PRIVATE, EVENT_PARKED, NULL, NULL, 0);
 }

@@ -35,4 +35,8 @@ bool event_spin(struct event *event, uint64_t spin_ns);
 // also return early, so callers look for work again in any case. There is no time-out.
 void event_wait(struct event *event, uint64_t spin_ns);
 
+// The waiter of a scripted schedule, in which one thread takes all parts: as event_wait up to the sleep, and no
+// further. True: it would sleep now, and the next set wakes it through the kernel.
+bool event_park(struct event *event);
+
 #endif

@@ -42,6 +42,9 @@ void thread_signal(const struct thread *thread, int signal);
 
 void thread_yield(void);
 
+// Who spins for longer than this yields between two looks: another thread may have work for the processor.
+#define THREAD_SPIN_ALONE_NS 2000.0
+
 // One round of waiting for another thread: a few pauses, then the processor is given up, since with more
 // threads than cores the one waited for may have none. Use through SPIN_UNTIL only.
 void thread_spin_round(unsigned round);

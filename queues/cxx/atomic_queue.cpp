@@ -9,7 +9,8 @@
 // Its README promises FIFO for those waiting functions alone, and indeed it isn't FIFO here. An enqueue that has
 // drawn its place and stands still is waited for by the dequeue that drew the same place; this counts as free, so
 // that the enqueue a whole round later may draw it too, and fill it first. So an item may overtake as many as there
-// are places.
+// are places. Nor is EMPTY exact: a dequeue that has drawn a place and stands still hides its item from the others,
+// until one of them draws the same place a round later and takes it.
 //
 // May run at once (-) or must be kept apart by the caller (X); init and fini exclude everything:
 //
@@ -84,8 +85,7 @@ const char *const kinds[] = {"atomic", "any", nullptr};
 
 const param params[] = {
     PARAM_CHOICE(ring::config, kind, "atomic", kinds, "a word, or a state beside it, says that a place is taken"),
-    PARAM_U64(ring::config, capacity, "1024", 1, UINT64_C(1) << 30, "items",
-              "items that fit, rounded up to a power of two from 64 (any: 4096) on"),
+    SHIM_CAPACITY(ring::config, "items that fit, rounded up to a power of two from 64 (any: 4096) on"),
     PARAM_END,
 };
 
@@ -104,6 +104,7 @@ SHIM_OPS(atomic_queue_queue_ops) = [] {
     ops.traits.capacity = 1024;
     ops.traits.order = QUEUE_ORDER_RELAXED;
     ops.traits.relaxation = 1024;
+    ops.traits.empty_exact = false;
     ops.traits.full_exact = true;
     ops.traits.spins = true;
     ops.resolve = resolve;

@@ -19,9 +19,7 @@ namespace
 {
 
 struct lamport {
-    struct config {
-        uint64_t capacity;
-    };
+    using config = shim::capacity_config;
     struct handle {
     };
 
@@ -43,16 +41,6 @@ struct lamport {
     }
 };
 
-void resolve(const void *config, struct queue_traits *traits)
-{
-    traits->capacity = static_cast<const lamport::config *>(config)->capacity;
-}
-
-const param params[] = {
-    PARAM_U64(lamport::config, capacity, "1024", 1, UINT64_C(1) << 30, "items", "items that fit"),
-    PARAM_END,
-};
-
 } // namespace
 
 #define QUEUE_LOOPS_NAME boost_spsc_loops
@@ -61,7 +49,7 @@ const param params[] = {
 #include "core/queue_loops.h"
 
 SHIM_OPS(boost_spsc_queue_ops) = [] {
-    queue_ops ops = shim::ops<lamport>(shim::many_to_many(QUEUE_WAIT_FREE, "none needed"), params);
+    queue_ops ops = shim::ops<lamport>(shim::many_to_many(QUEUE_WAIT_FREE, "none needed"), shim::capacity_params);
     ops.name = "boost_spsc";
     ops.summary = "one to one, a ring with an index for each side";
     ops.source = "boost::lockfree::spsc_queue; Lamport, TOPLAS 1983";
@@ -69,7 +57,7 @@ SHIM_OPS(boost_spsc_queue_ops) = [] {
     ops.traits.consumers = QUEUE_ONE;
     ops.traits.capacity = 1024;
     ops.traits.full_exact = true;
-    ops.resolve = resolve;
+    ops.resolve = shim::capacity_resolve;
     ops.loops = &boost_spsc_loops;
     return ops;
 }();

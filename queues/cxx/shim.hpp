@@ -13,7 +13,7 @@
 // None of them needs to catch anything.
 //
 // Libraries publish an item with release, or with a read-modify-write that C++ doesn't order any further; so where a
-// consumer may sleep the fence of core/sync/sleepers.h is put around every call.
+// consumer may sleep the fence of core/sync/sleep_fence.h is put around every call.
 #ifndef READYQ_CXX_SHIM_HPP
 #define READYQ_CXX_SHIM_HPP
 
@@ -24,7 +24,7 @@
 
 #include "core/queue.h"
 #include "core/queue_loops.h"
-#include "core/sync/sleepers.h"
+#include "core/sync/sleep_fence.h"
 
 namespace shim
 {
@@ -96,13 +96,13 @@ template <class Queue> int enqueue(void *memory, void *handle, uintptr_t item) n
 {
     auto *placed = static_cast<shim::placed<Queue> *>(memory);
     if constexpr (Queue::bounded)
-        SLEEPERS_ORDER(placed->env);
+        SLEEP_FENCE(placed->env);
     const int result = guarded([=] {
         if (placed->queue.enqueue(as_handle<typename Queue::handle>(handle), item))
             return static_cast<int>(QUEUE_OK);
         return Queue::bounded ? static_cast<int>(QUEUE_FULL) : -ENOMEM;
     });
-    SLEEPERS_ORDER(placed->env);
+    SLEEP_FENCE(placed->env);
     return result;
 }
 
@@ -110,14 +110,14 @@ template <class Queue> int dequeue(void *memory, void *handle, uintptr_t *item) 
 {
     auto *placed = static_cast<shim::placed<Queue> *>(memory);
     uintptr_t found = 0;
-    SLEEPERS_ORDER(placed->env);
+    SLEEP_FENCE(placed->env);
     const int result = guarded([&] {
         return placed->queue.dequeue(as_handle<typename Queue::handle>(handle), found) ? QUEUE_OK : QUEUE_EMPTY;
     });
     if (result != QUEUE_OK)
         return result < 0 ? static_cast<int>(QUEUE_RETRY) : result; // it had no memory to look with
     if constexpr (Queue::bounded)
-        SLEEPERS_ORDER(placed->env);
+        SLEEP_FENCE(placed->env);
     *item = found;
     return QUEUE_OK;
 }
@@ -149,6 +149,34 @@ template <class Queue> constexpr queue_ops ops(const queue_traits &traits, const
 constexpr uint64_t capacity_of(uint64_t asked, uint64_t least)
 {
     return std::bit_ceil(asked < least ? least : asked);
+}
+
+#define SHIM_CAPACITY(config, help) PARAM_U64(config, capacity, "1024", 1, UINT64_C(1) << 30, "items", help)
+
+// The config and parameters of a bounded queue that are its capacity alone.
+struct capacity_config {
+    uint64_t capacity;
+};
+
+constexpr param capacity_params[] = {SHIM_CAPACITY(capacity_config, "items that fit"), PARAM_END};
+
+inline void capacity_resolve(const void *config, struct queue_traits *traits)
+{
+    traits->capacity = static_cast<const capacity_config *>(config)->capacity;
+}
+
+// Likewise where the library rounds up.
+constexpr param rounded_params[] = {
+    SHIM_CAPACITY(capacity_config, "items that fit, rounded up to a power of two from 2 on"), PARAM_END};
+
+inline uint64_t rounded(const capacity_config &chosen)
+{
+    return capacity_of(chosen.capacity, 2);
+}
+
+inline void rounded_resolve(const void *config, struct queue_traits *traits)
+{
+    traits->capacity = rounded(*static_cast<const capacity_config *>(config));
 }
 
 // Of many to many, FIFO and exact: what most of them promise. Each changes what it promises otherwise.

@@ -21,9 +21,7 @@ namespace
 {
 
 struct tickets {
-    struct config {
-        uint64_t capacity;
-    };
+    using config = shim::capacity_config;
     struct handle {
     };
 
@@ -46,16 +44,6 @@ struct tickets {
     }
 };
 
-void resolve(const void *config, struct queue_traits *traits)
-{
-    traits->capacity = static_cast<const tickets::config *>(config)->capacity;
-}
-
-const param params[] = {
-    PARAM_U64(tickets::config, capacity, "1024", 1, UINT64_C(1) << 30, "items", "items that fit"),
-    PARAM_END,
-};
-
 } // namespace
 
 #define QUEUE_LOOPS_NAME tbb_bounded_loops
@@ -64,13 +52,13 @@ const param params[] = {
 #include "core/queue_loops.h"
 
 SHIM_OPS(tbb_bounded_queue_ops) = [] {
-    queue_ops ops = shim::ops<tickets>(shim::many_to_many(QUEUE_BLOCKING, "none needed"), params);
+    queue_ops ops = shim::ops<tickets>(shim::many_to_many(QUEUE_BLOCKING, "none needed"), shim::capacity_params);
     ops.name = "tbb_bounded";
     ops.summary = "tickets and eight lists of pages, with a bound";
     ops.source = "oneapi::tbb::concurrent_bounded_queue";
     ops.traits.capacity = 1024;
     ops.traits.full_exact = true;
-    ops.resolve = resolve;
+    ops.resolve = shim::capacity_resolve;
     ops.loops = &tbb_bounded_loops;
     return ops;
 }();

@@ -20,16 +20,14 @@ namespace
 {
 
 struct ring {
-    struct config {
-        uint64_t capacity;
-    };
+    using config = shim::capacity_config;
     struct handle {
     };
 
     static constexpr bool bounded = true;
     xenium::vyukov_bounded_queue<uintptr_t> items;
 
-    ring(const queue_env &, const config &chosen) : items(shim::capacity_of(chosen.capacity, 2))
+    ring(const queue_env &, const config &chosen) : items(shim::rounded(chosen))
     {
     }
 
@@ -44,17 +42,6 @@ struct ring {
     }
 };
 
-void resolve(const void *config, struct queue_traits *traits)
-{
-    traits->capacity = shim::capacity_of(static_cast<const ring::config *>(config)->capacity, 2);
-}
-
-const param params[] = {
-    PARAM_U64(ring::config, capacity, "1024", 1, UINT64_C(1) << 30, "items",
-              "items that fit, rounded up to a power of two from 2 on"),
-    PARAM_END,
-};
-
 } // namespace
 
 #define QUEUE_LOOPS_NAME xenium_vyukov_loops
@@ -63,13 +50,13 @@ const param params[] = {
 #include "core/queue_loops.h"
 
 SHIM_OPS(xenium_vyukov_queue_ops) = [] {
-    queue_ops ops = shim::ops<ring>(shim::many_to_many(QUEUE_BLOCKING, "none needed"), params);
+    queue_ops ops = shim::ops<ring>(shim::many_to_many(QUEUE_BLOCKING, "none needed"), shim::rounded_params);
     ops.name = "xenium_vyukov";
     ops.summary = "Vyukov's bounded ring";
     ops.source = "xenium::vyukov_bounded_queue; Vyukov, 1024cores.net, 2010";
     ops.traits.capacity = 1024;
     ops.traits.full_exact = true;
-    ops.resolve = resolve;
+    ops.resolve = shim::rounded_resolve;
     ops.loops = &xenium_vyukov_loops;
     return ops;
 }();

@@ -24,7 +24,7 @@
 
 #include "core/queue.h"
 #include "core/sync/atomic.h"
-#include "core/sync/sleepers.h"
+#include "core/sync/sleep_fence.h"
 
 struct fifo_config {
     uint64_t batch;
@@ -122,7 +122,7 @@ static int fifo_enqueue(void *queue, void *handle, uintptr_t item)
     if (!node)
         return -ENOMEM;
     ck_fifo_mpmc_enqueue(&q->fifo, &node->entry, (void *)item);
-    SLEEPERS_ORDER(q->env);
+    SLEEP_FENCE(q->env);
     return QUEUE_OK;
 }
 
@@ -132,7 +132,7 @@ static int fifo_dequeue(void *queue, void *handle, uintptr_t *item)
     struct fifo_handle *h = handle;
     void *value;
     ck_fifo_mpmc_entry_t *entry;
-    SLEEPERS_ORDER(q->env);
+    SLEEP_FENCE(q->env);
     if (!ck_fifo_mpmc_dequeue(&q->fifo, &value, &entry))
         return QUEUE_EMPTY;
     *item = (uintptr_t)value;

@@ -14,7 +14,7 @@
 
 #include "core/queue.h"
 #include "core/sync/atomic.h"
-#include "core/sync/sleepers.h"
+#include "core/sync/sleep_fence.h"
 
 struct fifo {
     ck_fifo_spsc_t fifo;
@@ -58,7 +58,7 @@ static int fifo_enqueue(void *queue, void *handle, uintptr_t item)
     if (!entry)
         return -ENOMEM;
     ck_fifo_spsc_enqueue(&q->fifo, entry, (void *)item);
-    SLEEPERS_ORDER(q->env);
+    SLEEP_FENCE(q->env);
     return QUEUE_OK;
 }
 
@@ -67,7 +67,7 @@ static int fifo_dequeue(void *queue, void *handle, uintptr_t *item)
     (void)handle;
     struct fifo *q = queue;
     void *value;
-    SLEEPERS_ORDER(q->env);
+    SLEEP_FENCE(q->env);
     if (!ck_fifo_spsc_dequeue(&q->fifo, &value))
         return QUEUE_EMPTY;
     *item = (uintptr_t)value;

@@ -15,7 +15,7 @@
 
 #include "core/queue.h"
 #include "core/sync/lock.h"
-#include "core/sync/sleepers.h"
+#include "core/sync/sleep_fence.h"
 
 struct hp_config {
     uint64_t threshold;
@@ -116,7 +116,7 @@ static int hp_enqueue(void *queue, void *handle, uintptr_t item)
     if (!node)
         return -ENOMEM;
     ck_hp_fifo_enqueue_mpmc(&((struct hp_handle *)handle)->record->record, &q->fifo, &node->entry, (void *)item);
-    SLEEPERS_ORDER(q->env);
+    SLEEP_FENCE(q->env);
     return QUEUE_OK;
 }
 
@@ -125,7 +125,7 @@ static int hp_dequeue(void *queue, void *handle, uintptr_t *item)
     struct hp *q = queue;
     ck_hp_record_t *record = &((struct hp_handle *)handle)->record->record;
     void *value;
-    SLEEPERS_ORDER(q->env);
+    SLEEP_FENCE(q->env);
     ck_hp_fifo_entry_t *entry = ck_hp_fifo_dequeue_mpmc(record, &q->fifo, &value);
     if (!entry)
         return QUEUE_EMPTY;

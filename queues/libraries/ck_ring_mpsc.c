@@ -12,10 +12,10 @@ static int ck_ring_mpsc_enqueue(void *queue, void *handle, uintptr_t item)
 {
     (void)handle;
     struct ck_rings *q = queue;
-    SLEEPERS_ORDER(q->env);
+    SLEEP_FENCE(q->env);
     if (!ck_ring_enqueue_mpsc(&q->ring, q->slots, (const void *)item))
         return QUEUE_FULL;
-    SLEEPERS_ORDER(q->env);
+    SLEEP_FENCE(q->env);
     return QUEUE_OK;
 }
 
@@ -24,11 +24,11 @@ static int ck_ring_mpsc_dequeue(void *queue, void *handle, uintptr_t *item)
     (void)handle;
     struct ck_rings *q = queue;
     void *value;
-    SLEEPERS_ORDER(q->env);
+    SLEEP_FENCE(q->env);
     if (!ck_ring_dequeue_mpsc(&q->ring, q->slots, &value))
         return QUEUE_EMPTY;
     *item = (uintptr_t)value;
-    SLEEPERS_ORDER(q->env);
+    SLEEP_FENCE(q->env);
     return QUEUE_OK;
 }
 

@@ -8,7 +8,7 @@
 
 #include "core/queue.h"
 #include "core/sync/atomic.h"
-#include "core/sync/sleepers.h"
+#include "core/sync/sleep_fence.h"
 
 struct ck_rings_config {
     uint64_t capacity;

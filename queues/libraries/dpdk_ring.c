@@ -21,7 +21,7 @@
 
 #include "core/queue.h"
 #include "core/sync/atomic.h"
-#include "core/sync/sleepers.h"
+#include "core/sync/sleep_fence.h"
 
 enum { DPDK_MT, DPDK_RTS, DPDK_HTS, DPDK_ST };
 
@@ -96,10 +96,10 @@ static int dpdk_enqueue(void *queue, void *handle, uintptr_t item)
 {
     (void)handle;
     struct dpdk *q = queue;
-    SLEEPERS_ORDER(q->env);
+    SLEEP_FENCE(q->env);
     if (rte_ring_enqueue(q->ring, (void *)item) != 0)
         return QUEUE_FULL;
-    SLEEPERS_ORDER(q->env);
+    SLEEP_FENCE(q->env);
     return QUEUE_OK;
 }
 
@@ -108,11 +108,11 @@ static int dpdk_dequeue(void *queue, void *handle, uintptr_t *item)
     (void)handle;
     struct dpdk *q = queue;
     void *value;
-    SLEEPERS_ORDER(q->env);
+    SLEEP_FENCE(q->env);
     if (rte_ring_dequeue(q->ring, &value) != 0)
         return QUEUE_EMPTY;
     *item = (uintptr_t)value;
-    SLEEPERS_ORDER(q->env);
+    SLEEP_FENCE(q->env);
     return QUEUE_OK;
 }
 

@@ -20,7 +20,7 @@
 
 #include "core/queue.h"
 #include "core/sync/atomic.h"
-#include "core/sync/sleepers.h"
+#include "core/sync/sleep_fence.h"
 
 struct wfc_config {
     uint64_t lock; // around dequeue: none, mutex
@@ -88,7 +88,7 @@ static int wfc_enqueue_prepared(void *queue, void *handle, void *element, uintpt
     node->item = item;
     cds_wfcq_node_init(&node->node);
     cds_wfcq_enqueue(&q->head, &q->tail, &node->node);
-    SLEEPERS_ORDER(q->env);
+    SLEEP_FENCE(q->env);
     return QUEUE_OK;
 }
 
@@ -103,7 +103,7 @@ static int wfc_dequeue(void *queue, void *handle, uintptr_t *item)
 {
     (void)handle;
     struct wfc *q = queue;
-    SLEEPERS_ORDER(q->env);
+    SLEEP_FENCE(q->env);
     if (q->locked)
         cds_wfcq_dequeue_lock(&q->head, &q->tail);
     struct cds_wfcq_node *node = __cds_wfcq_dequeue_nonblocking(&q->head, &q->tail);

@@ -1,44 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
 """`scripts/compare`: ratios between the values of one axis, each pair of runs from one block of the sweep.
 
-Absolute times of two sweeps, or of two halves of one, compare the weather of the machine as much as the
-programs. Inside a block every cell ran once, close together and in random order; so the ratio is taken there,
-and the blocks' ratios are summarised by their median with an exact interval.
+A pair whose runs the machine did not treat alike, by their sentinels (benchlib.regimes), is left out and counted.
 """
 
 import argparse
 import difflib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pandas
 
-from benchlib import parts, stats, table
+from benchlib import derived, environment, parts, ratios, regimes, stats, table
 from benchlib.command import carry_out, tell
 from benchlib.errors import EXIT_FAILED, EXIT_INCONCLUSIVE, EXIT_OK, Refused
-from benchlib.stats import Estimate
+from benchlib.ratios import BEST, REGIME, Ratio
 
 METRIC = "throughput_ops_per_s"
 LIKELY = 4  # columns named to somebody who misspelled one
 ANY = math.inf  # of a slowdown
 EPILOG = """examples: scripts/compare results/.../ --axis pool --base uv --by workload.window
+          scripts/compare results/.../ --axis pool --of tuned --base best --leave-out erts \\
+              --by workload,workload.service_ns,workers,workload.window
+          scripts/compare results/.../ --axis pool --of tuned --base tbb --by workload.rate --metric total.p99
           scripts/compare results/.../ --axis arm --base bare --slowdown 2
 
 exit codes: 0 done, and with --slowdown PERCENT no value is slower by more; 1 one is; 2 the result or an option was
 refused; 3 the runs do not say: the median may be slower by more or by less"""
-
-
-@dataclass(frozen=True)
-class Ratio:
-    """One value of the axis over the base, in one group."""
-
-    group: dict[str, Any]
-    value: str
-    base: str
-    pairs: list[float]
-    estimate: Estimate
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
@@ -51,10 +40,16 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("result", help="result folder of a sweep")
     parser.add_argument("--axis", required=True, help="column whose values are compared, e.g. pool or pool.ready_lock")
-    parser.add_argument("--base", help="value to divide by (default: the first in the file)")
+    parser.add_argument("--base", help="value to divide by (default: the first in the file); best: in each group the "
+                        "one of the others that has the highest median throughput")
+    parser.add_argument("--of", metavar="VALUE", help="divide this value only (default: all but the base)")
+    parser.add_argument("--leave-out", default="", metavar="VALUES", help="values that take no part, with commas")
     parser.add_argument("--by", default="workload", help="columns that make a group, with commas (default: workload)")
     parser.add_argument("--part", metavar="NAME", help="only the runs of this part of the plan")
-    parser.add_argument("--metric", default=METRIC, help="column to compare (default: %(default)s)")
+    parser.add_argument("--metric", default=METRIC, help="column to compare, or percentile of a stage, such as "
+                        "total.p99 (p50, p90, p99, p999, p9999, mean, max; default: %(default)s)")
+    parser.add_argument("--any-regime", action="store_true",
+                        help="pair runs also where the sentinels say that the machine changed between them or in them")
     parser.add_argument("--slowdown", nargs="?", const=ANY, type=_percent, metavar="PERCENT",
                         help="say by how much each value is slower than the base at most, with 95 %% confidence, and "
                         "check that it is no more than PERCENT")
@@ -71,8 +66,10 @@ def _percent(text: str) -> float:
     return value
 
 
-def require_columns(runs: pandas.DataFrame, options: argparse.Namespace, by: Sequence[str]) -> None:
-    """Refuses columns that are not there, or that no ratio can be taken of."""
+def require_columns(
+    runs: pandas.DataFrame, options: argparse.Namespace, by: Sequence[str], percentiles: Sequence[str] = ()
+) -> None:
+    """Refuses columns that are not there, or that no ratio can be taken of; `percentiles` could be columns too."""
     columns = [name for name in runs.columns if not name.endswith(table.PARAMS_SUFFIX)]
     numeric = [name for name in columns if pandas.api.types.is_numeric_dtype(runs[name]) and runs[name].notna().any()]
     if not by:
@@ -81,7 +78,9 @@ def require_columns(runs: pandas.DataFrame, options: argparse.Namespace, by: Seq
         if name not in runs.columns:
             raise Refused(f"no column '{name}' in this result{nearest(name, columns)}")
     if options.metric not in runs.columns:
-        raise Refused(f"no column '{options.metric}' in this result{nearest(options.metric, numeric)}")
+        raise Refused(
+            f"no column '{options.metric}' in this result{nearest(options.metric, [*numeric, *percentiles])}"
+        )
     if options.metric not in numeric:
         raise Refused(f"column '{options.metric}' holds no numbers, so it has no ratio; one that does: {METRIC}")
     if options.slowdown is not None and options.metric != METRIC:
@@ -98,47 +97,15 @@ def nearest(name: str, columns: Sequence[str]) -> str:
     return f"; the nearest: {', '.join(found)}" if found else ""
 
 
-def per_block(runs: pandas.DataFrame, metric: str, what: str) -> dict[int, float]:
-    """One value a block; more than one run of a group in a block means that the groups mix cells."""
-    counts = runs["block"].value_counts()
-    if (counts > 1).any():
-        raise Refused(
-            f"{what} has {counts.max()} runs in one block, so the groups mix different cells; add columns to --by"
-        )
-    return dict(zip(runs["block"].astype(int), runs[metric], strict=True))
-
-
-def ratios(runs: pandas.DataFrame, axis: str, base: str, by: Sequence[str], metric: str) -> list[Ratio]:
-    """One per group and value of the axis other than `base`."""
-    good = runs[(runs["status"] == "ok") & runs[axis].notna() & runs[metric].notna()]
-    found = []
-    for key, group in good.groupby(list(by) if len(by) > 1 else by[0], dropna=False, sort=True):
-        values = {str(value): part for value, part in group.groupby(axis, sort=False)}
-        if base not in values or len(values) == 1:
-            continue
-        keys = zip(by, key if isinstance(key, tuple) else (key,), strict=True)
-        name = {column: "-" if pandas.isna(value) else value for column, value in keys}
-        below = per_block(values[base], metric, f"{axis} {base}")
-        if 0 in below.values():
-            raise Refused(f"{metric} of {axis} {base} is 0 in a run, and there is no ratio to that")
-        for value, part in values.items():
-            if value == base:
-                continue
-            above = per_block(part, metric, f"{axis} {value}")
-            pairs = [above[block] / below[block] for block in sorted(above.keys() & below.keys())]
-            estimate = stats.paired_ratio(above, below)
-            found.append(Ratio(name, value, base, pairs, estimate))
-    return found
-
-
 def row(ratio: Ratio, axis: str) -> dict[str, Any]:
     """A row of the table."""
     estimate = ratio.estimate
+    apart = [f"{ratio.apart} pairs of different regimes are left out"] if ratio.apart else []
     return ratio.group | {
         axis: f"{ratio.value} / {ratio.base}", "pairs": estimate.n, "ratio": estimate.value,
         "low": estimate.low, "high": estimate.high,
         "min": min(ratio.pairs, default=math.nan), "max": max(ratio.pairs, default=math.nan),
-        "warnings": "; ".join(estimate.warnings),
+        "warnings": "; ".join([*apart, *estimate.warnings]),
     }  # fmt: skip
 
 
@@ -174,19 +141,49 @@ def of_part(results: table.Results, part: str | None) -> pandas.DataFrame:
     return known[part]
 
 
+def around(runs: pandas.DataFrame) -> list[str]:
+    """What the machine did to the runs, where it did something: lines below the table."""
+    found = regimes.find(runs)
+    lines = []
+    if len(found) > 1:
+        straddling = int((regimes.label(runs, found) == regimes.STRADDLING).sum())
+        names = " and ".join(regime.name for regime in found)
+        lines.append(f"sentinel: {len(found)} regimes, {names}; {straddling} of {len(runs)} runs straddle them")
+    note = environment.note(runs)
+    if note:
+        reasons = "; ".join(f"{reason} ({number} runs)" for reason, number in environment.commonest_reasons(runs))
+        lines.append(f"environment: {note}: {reasons}")
+    return lines
+
+
+def gaps(runs: pandas.DataFrame, metric: str) -> list[str]:
+    """How many runs take no part for want of the metric, if any does: a line below the table."""
+    passed = runs[runs["status"] == "ok"]
+    count = int(passed[metric].isna().sum())
+    why = ": too few samples, or no such stage" if derived.STAGE.fullmatch(metric) else ""
+    return [f"{count} of {len(passed)} runs have no {metric}{why}"] if count else []
+
+
 def run(words: Sequence[str]) -> int:
     options = parse(words)
-    results = table.load(options.result)
+    results = table.load(options.result, bins=False)
     runs = of_part(results, options.part)
+    percentiles = derived.percentiles(results)
+    if options.metric in (*percentiles, *derived.QUOTIENTS):
+        runs = runs.assign(**{options.metric: derived.find(results, runs, options.metric)})
     by = [name.strip() for name in options.by.split(",") if name.strip()]
-    require_columns(runs, options, by)
+    require_columns(runs, options, by, percentiles)
+    if not options.any_regime:
+        runs = runs.assign(**{REGIME: regimes.label(runs, regimes.find(runs))})
     # A whole number stays one, even in a column that is empty for other workloads.
     runs = runs.assign(**{name: runs[name].convert_dtypes() for name in (options.axis, *by)})
     known = [str(value) for value in runs[options.axis].dropna().unique()]
     base = options.base if options.base is not None else next(iter(known), None)
-    if base not in known:
-        raise Refused(f"{options.axis} never is '{base}' in this result; it is {', '.join(known) or 'empty'}")
-    found = ratios(runs, options.axis, base, by, options.metric)
+    left_out = [name.strip() for name in options.leave_out.split(",") if name.strip()]
+    for value in (*([] if base == BEST else [base]), *([options.of] if options.of else []), *left_out):
+        if value not in known:
+            raise Refused(f"{options.axis} never is '{value}' in this result; it is {', '.join(known) or 'empty'}")
+    found = ratios.ratios(runs, options.axis, base, by, options.metric, options.of, left_out)
     if not found:
         raise Refused(f"nothing to compare with {options.axis} {base} in this result")
     tell(
@@ -195,6 +192,10 @@ def run(words: Sequence[str]) -> int:
             index=False, float_format=lambda value: f"{value:.3f}", na_rep="-"
         ),
     )
+    if options.of and len(found) > 1:
+        measured = sum(bool(one.pairs) for one in found)
+        tell(f"median over the {measured} groups with pairs: {ratios.middle(found):.3f}")
+    tell(*around(runs), *gaps(runs, options.metric))
     if options.slowdown is None:
         return EXIT_OK
     sentences, codes = zip(*(slowdown(one, options.slowdown) for one in found), strict=True)

@@ -3,19 +3,24 @@
 
 import pandas
 
-from benchlib import series, stats
+from benchlib import environment, modes, regimes, series, stats, style
 from benchlib.series import LINE, THREADS
 
 FAILURES_LISTED = 4
+REASONS_LISTED = 2  # of environments in doubt
 SCOPES = {"full": "in full", "sampled": "sampled"}  # of a history that was judged
 
 
-def lines(runs: pandas.DataFrame, points: pandas.DataFrame, kept: list[str]) -> list[str]:
-    """The footer of a figure of medians. `runs` are all that belong in it, failed ones too; `kept` made its panels."""
+def lines(
+    runs: pandas.DataFrame, points: pandas.DataFrame, kept: list[str], along: str = "threads"
+) -> list[str]:
+    """The footer of a figure of medians. `runs` are all that belong in it, failed ones too; `kept` made its panels;
+    `along` is what its axis has."""
     crosses = ["A cross on the axis: every run of that point failed."] if (points["n"] == 0).any() else []
     n = span(points.loc[points["n"] > 0, "n"])
-    about = f"n = {n} runs a point, each a process of its own and a dot. Marker: median. {_band(points)}"
-    return [about, *promises(runs), *_variation(runs, points, kept), *checks(runs), *crosses, provenance(runs)]
+    about = f"n = {n} runs a point, each a process of its own and a dot. Marker: median. {band(points)}"
+    said = [*promises(runs), *_variation(runs, points, kept, along), *modes.of_runs(runs), *checks(runs), *around(runs)]
+    return [about, *said, *crosses, provenance(runs)]
 
 
 def span(counts: pandas.Series) -> str:
@@ -25,7 +30,8 @@ def span(counts: pandas.Series) -> str:
     return f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
 
 
-def _band(points: pandas.DataFrame) -> str:
+def band(points: pandas.DataFrame) -> str:
+    """What the band means, and where there is none."""
     needed = f"an interval needs {stats.runs_needed()} runs"
     without = points.loc[points["n"] > 0, "low"].isna()
     if without.all():
@@ -34,10 +40,10 @@ def _band(points: pandas.DataFrame) -> str:
     return f"Band or bar: 95 % interval of the median, exact, from order statistics of independent runs.{few}"
 
 
-def _variation(runs: pandas.DataFrame, points: pandas.DataFrame, kept: list[str]) -> list[str]:
+def _variation(runs: pandas.DataFrame, points: pandas.DataFrame, kept: list[str], along: str) -> list[str]:
     """What differs between the points of one line, or inside a point, must not go unsaid."""
     drift = series.drifting(runs, kept)
-    said = [f"Besides threads, there varies along a line: {', '.join(drift)}."] if drift else []
+    said = [f"Besides {along}, there varies along a line: {', '.join(drift)}."] if drift else []
     mixed = {warning for warnings in points["warnings"] for warning in warnings if warning.startswith("mixes")}
     return said + [f"A point {warning}." for warning in sorted(mixed)]
 
@@ -67,6 +73,20 @@ def checks(runs: pandas.DataFrame) -> list[str]:
     """What the checks found; and how far they went, where that is further than the workload's own."""
     judged = histories(runs)
     return [*failures(runs), *([f"Histories judged: {judged}, of {len(runs)} runs."] if judged else [])]
+
+
+def around(runs: pandas.DataFrame) -> list[str]:
+    """What the machine did to the runs, where it did something: environments in doubt, regimes of the sentinel."""
+    said = []
+    note = environment.note(runs)
+    if note:
+        reasons = "; ".join(reason for reason, _ in environment.commonest_reasons(runs, REASONS_LISTED))
+        said.append(f"Environment: {note}. The commonest reasons, N being a number: {reasons}.")
+    found = regimes.find(runs)
+    if len(found) > 1:
+        spans = " and ".join(f"{style.nanoseconds(one.low)} to {style.nanoseconds(one.high)}" for one in found)
+        said.append(f"The machine was in {len(found)} regimes meanwhile: a cache line's round trip took {spans}.")
+    return said
 
 
 def histories(runs: pandas.DataFrame) -> str:

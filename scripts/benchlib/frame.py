@@ -2,7 +2,7 @@
 """What surrounds the panels of a figure: title, subtitle, legend and footer, each given the room that it needs."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -73,7 +73,15 @@ class Layout:
         bottom = self.top + rows * panel[1]
         self.footer = Block(notes, style.FOOTER_SIZE, style.FAINT, "normal", bottom + 0.1)
         self.bottom = bottom
-        self.height = self.footer.y + self.footer.height + MARGIN
+
+    @property
+    def height(self) -> float:
+        return self.footer.y + self.footer.height + MARGIN
+
+    def lower(self, by: float) -> None:
+        """Makes more room for the panels, by that many inches."""
+        self.bottom += by
+        self.footer = replace(self.footer, y=self.footer.y + by)
 
 
 def _place(texts: list[str], width: float, y: float, row: float) -> list[tuple[float, float]]:

@@ -4,6 +4,7 @@
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import pandas
 
@@ -37,13 +38,31 @@ set border 3 linecolor rgb "{axis}"
 set tics nomirror scale 0.5 textcolor rgb "{ink}"
 set grid linecolor rgb "{grid}" linetype 1 linewidth 0.8
 set style fill transparent solid 0.16 noborder
-set logscale x 2
 """
 
 
-def name(curves: Curves) -> str:
+class Drawable(Protocol):
+    """What the figures that gnuplot draws have in common."""
+
+    name: str
+    title: str
+    looks: dict[str, Look]
+    legend: list[str]
+
+    def layout(self) -> frame.Layout: ...
+
+
+def name(figure: Drawable) -> str:
     """Of the figure, its script and its data."""
-    return f"{curves.name}-gnuplot"
+    return f"{figure.name}-gnuplot"
+
+
+def head(figure: Drawable) -> str:
+    """What stands first in every script."""
+    layout = figure.layout()
+    png, svg = (f"{layout.width * dpi:.0f},{layout.height * dpi:.0f}" for dpi in (frame.DPI, SVG_DPI))
+    return HEAD.format(title=figure.title, name=name(figure), png=png, svg=svg, font=style.FONT, size=style.SMALL_SIZE,
+                       axis=style.AXIS, ink=style.INK, grid=style.GRID)
 
 
 def draw(curves: Curves, folder: Path, formats: Sequence[str]) -> list[Path]:
@@ -52,11 +71,11 @@ def draw(curves: Curves, folder: Path, formats: Sequence[str]) -> list[Path]:
     data.write_text(_data(curves), encoding="utf-8")
     script.write_text(_script(curves), encoding="utf-8")
     for suffix in formats:
-        _run(script, suffix)
+        run(script, suffix)
     return [*(folder / f"{name(curves)}.{suffix}" for suffix in formats), script, data]
 
 
-def _run(script: Path, suffix: str) -> None:
+def run(script: Path, suffix: str) -> None:
     try:
         done = subprocess.run(["gnuplot", "-c", script.name, suffix], cwd=script.parent, stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, errors="replace", check=False)
@@ -80,16 +99,16 @@ def _data(curves: Curves) -> str:
     for number, line, _, points, runs in _lines(curves):
         about = ", ".join(text for text in (line, curves.panels[number][0].heading) if text)
         drawn = points[points["n"] > 0]
-        medians = _rows(drawn[[THREADS, "median", "n"]])
+        medians = rows(drawn[[THREADS, "median", "n"]])
         blocks += [
             f"# {about}: threads, median operations a second, runs\n{medians or 'NaN NaN 0'}",
             f"# {about}: threads, low and high end of the 95 % interval of the median\n{_intervals(drawn, bar)}",
-            f"# {about}: threads, operations a second of every run\n{_rows(runs[[THREADS, VALUE]]) or 'NaN NaN'}",
+            f"# {about}: threads, operations a second of every run\n{rows(runs[[THREADS, VALUE]]) or 'NaN NaN'}",
         ]
     return "\n\n\n".join(blocks) + "\n"
 
 
-def _rows(table: pandas.DataFrame) -> str:
+def rows(table: pandas.DataFrame) -> str:
     return "\n".join(" ".join(f"{value}" for value in row) for row in table.itertuples(index=False))
 
 
@@ -100,28 +119,26 @@ def _intervals(points: pandas.DataFrame, bar: float) -> str:
     for _, stretch in points[~gaps].groupby(gaps.cumsum()[~gaps]):
         if len(stretch) == 1:
             stretch = pandas.concat([stretch.assign(**{THREADS: stretch[THREADS] * width}) for width in (1 / bar, bar)])
-        stretches.append(_rows(stretch[[THREADS, "low", "high"]]))
+        stretches.append(rows(stretch[[THREADS, "low", "high"]]))
     return "\n\n".join(stretches) or "NaN NaN NaN"
 
 
 def _script(curves: Curves) -> str:
     layout, (rows, columns) = curves.layout(), curves.shape
-    png, svg = (f"{layout.width * dpi:.0f},{layout.height * dpi:.0f}" for dpi in (frame.DPI, SVG_DPI))
     above = HEADED if any(panel.heading for panel, _ in curves.panels) else BARE
-    spacing = f"{(LEFT + RIGHT) / layout.width:.4f},{(above + BELOW) / layout.height:.4f}"
     text = [
-        HEAD.format(title=curves.title, name=name(curves), png=png, svg=svg, font=style.FONT, size=style.SMALL_SIZE,
-                    axis=style.AXIS, ink=style.INK, grid=style.GRID),
+        head(curves),
+        "set logscale x 2\n",
         *_axes(curves),
-        f"\nset multiplot layout {rows},{columns} margins screen {_margins(layout, above)} spacing screen {spacing}\n",
-        *_surroundings(curves, layout),  # they stand with the first panel
+        f"\nset multiplot layout {rows},{columns} {room(layout, above)}\n",
+        *surroundings(curves, layout),  # they stand with the first panel
     ]
     for number, (panel, _) in enumerate(curves.panels):
         below = THREADS_LABEL if number + columns >= len(curves.panels) else ""
         left = VALUE_LABEL + _log_note(curves) if number % columns == 0 else ""
         text += [
             f"\n# Panel {number + 1}\n",
-            f"set label {_quoted(panel.heading)} at graph 0, graph 1 offset 0,0.9 {_font(style.TEXT_SIZE, True)}\n",
+            f"set label {quoted(panel.heading)} at graph 0, graph 1 offset 0,0.9 {font(style.TEXT_SIZE, True)}\n",
             f'set xlabel "{below}"\nset ylabel "{left}"\n',
             *_oversubscription(curves),
             *_plot(curves, number),
@@ -147,26 +164,28 @@ def _axes(curves: Curves) -> Iterator[str]:
         yield f"set logscale y 10\nset ytics ({numbers})\n"
 
 
-def _margins(layout: frame.Layout, above: float) -> str:
-    """Left, right, bottom and top of all panels together, as shares of the figure."""
+def room(layout: frame.Layout, above: float) -> str:
+    """Left, right, bottom and top of all panels together, and what is between them, as shares of the figure."""
     width, height = layout.width, layout.height
-    return (f"{LEFT / width:.4f},{1 - RIGHT / width:.4f},{1 - (layout.bottom - BELOW) / height:.4f},"
-            f"{1 - (layout.top + above) / height:.4f}")
+    margins = (f"{LEFT / width:.4f},{1 - RIGHT / width:.4f},{1 - (layout.bottom - BELOW) / height:.4f},"
+               f"{1 - (layout.top + above) / height:.4f}")
+    spacing = f"{(LEFT + RIGHT) / width:.4f},{(above + BELOW) / height:.4f}"
+    return f"margins screen {margins} spacing screen {spacing}"
 
 
-def _surroundings(curves: Curves, layout: frame.Layout) -> Iterator[str]:
+def surroundings(figure: Drawable, layout: frame.Layout) -> Iterator[str]:
     """Title, subtitle, footer and legend, where the layout puts them."""
     for block in (layout.title, layout.subtitle, layout.footer):
         for i, line in enumerate(block.lines):
             y = 1 - (block.y + (i + 0.5) * block.height / len(block.lines)) / layout.height
-            yield (f"set label {_quoted(line)} at screen {frame.MARGIN / layout.width:.4f},{y:.4f} "
-                   f'{_font(block.size, block.weight == "bold")} textcolor rgb "{block.colour}"\n')
-    for look, text, (x, y) in zip(curves.looks.values(), curves.legend, layout.legend, strict=True):
+            yield (f"set label {quoted(line)} at screen {frame.MARGIN / layout.width:.4f},{y:.4f} "
+                   f'{font(block.size, block.weight == "bold")} textcolor rgb "{block.colour}"\n')
+    for look, text, (x, y) in zip(figure.looks.values(), figure.legend, layout.legend, strict=True):
         left, middle, right = ((x + share * frame.SAMPLE) / layout.width for share in (0, 0.5, 1))
         beside, up = right + 0.1 / layout.width, 1 - (y + layout.row / 2) / layout.height
-        yield f"set arrow from screen {left:.4f},{up:.4f} to screen {right:.4f},{up:.4f} nohead {_stroke(look)}\n"
-        yield f'set label "" at screen {middle:.4f},{up:.4f} point {_point(look)}\n'
-        yield f"set label {_quoted(text)} at screen {beside:.4f},{up:.4f}\n"
+        yield f"set arrow from screen {left:.4f},{up:.4f} to screen {right:.4f},{up:.4f} nohead {stroke(look)}\n"
+        yield f'set label "" at screen {middle:.4f},{up:.4f} point {point(look)}\n'
+        yield f"set label {quoted(text)} at screen {beside:.4f},{up:.4f}\n"
 
 
 def _oversubscription(curves: Curves) -> Iterator[str]:
@@ -177,8 +196,8 @@ def _oversubscription(curves: Curves) -> Iterator[str]:
            f'fillcolor rgb "{style.SHADE}" fillstyle solid 1 noborder\n')
     yield (f"set arrow from {border:.4f}, graph 0 to {border:.4f}, graph 1 nohead dashtype 3 "
            f'linecolor rgb "{style.AXIS}"\n')
-    yield (f"set label {_quoted(OVERSUBSCRIBED)} at {border:.4f}, graph 0.96 offset 0.6,0 "
-           f'{_font(style.FOOTER_SIZE + 0.5)} textcolor rgb "{style.FAINT}"\n')
+    yield (f"set label {quoted(OVERSUBSCRIBED)} at {border:.4f}, graph 0.96 offset 0.6,0 "
+           f'{font(style.FOOTER_SIZE + 0.5)} textcolor rgb "{style.FAINT}"\n')
 
 
 def _plot(curves: Curves, number: int) -> Iterator[str]:
@@ -193,27 +212,27 @@ def _plot(curves: Curves, number: int) -> Iterator[str]:
         beside = f"($1*{factors[line] * curves.dots_beside():.4f}):($2/1e6)"
         bands.append(f'{interval} {at}:($3/1e6) with filledcurves fillcolor rgb "{look.colour}"')
         dots.append(f'{run} {beside} with points pointtype 7 pointsize 0.35 linecolor rgb "#80{look.colour[1:]}"')
-        lines.append(f"{median} {at} with lines {_stroke(look)}")
-        medians.append(f"{median} {at} with points {_point(look, 'white', 1.6)}")
-        medians.append(f"{median} {at} with points {_point(look)}")
+        lines.append(f"{median} {at} with lines {stroke(look)}")
+        medians.append(f"{median} {at} with points {point(look, 'white', 1.6)}")
+        medians.append(f"{median} {at} with points {point(look)}")
         for threads in points[points["n"] == 0][THREADS]:
             cross = f'point pointtype 2 pointsize 1.2 linecolor rgb "{look.colour}"'
             yield f'set label "" at {threads * factors[line]:.4f}, graph 0.03 {cross}\n'
     yield "plot " + ", \\\n     ".join([*bands, *dots, *lines, *medians]) + "\n"
 
 
-def _font(size: float, bold: bool = False) -> str:
+def font(size: float, bold: bool = False) -> str:
     return f'font "{style.FONT}{" Bold" if bold else ""},{size}"'
 
 
-def _stroke(look: Look) -> str:
+def stroke(look: Look) -> str:
     return f'linewidth 2 dashtype {"(8,4)" if look.dashed else 1} linecolor rgb "{look.colour}"'
 
 
-def _point(look: Look, colour: str = "", size: float = 1.2) -> str:
+def point(look: Look, colour: str = "", size: float = 1.2) -> str:
     return f'pointtype {POINT_TYPES[look.marker]} pointsize {size} linecolor rgb "{colour or look.colour}"'
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """As gnuplot takes a text literally: in single quotes, which are doubled inside."""
     return "'" + text.replace("'", "''") + "'"

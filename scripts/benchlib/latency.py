@@ -11,6 +11,7 @@ import pandas
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from benchlib import footer, frame, marks, promise, series, style
+from benchlib.derived import KEY, with_key
 from benchlib.series import LINE, THREADS, Panel
 from benchlib.style import Look
 from benchlib.table import Results
@@ -18,7 +19,6 @@ from benchlib.table import Results
 STAGES = ("enqueue", "dequeue", "job_queue", "service", "ready_queue", "total")  # in the order of a job's way
 SAMPLES_BEYOND = 10  # a percentile is drawn only if this many samples lie beyond it
 POINTS_A_DECADE = 60
-KEY = "run_key"
 Curve = tuple[numpy.ndarray, numpy.ndarray]
 FIRST = 0.1  # below it a curve only falls to the smallest sample
 TICK_WIDTH = 0.62  # inches that the number of a tick needs
@@ -44,11 +44,6 @@ def plan(results: Results, runs: pandas.DataFrame, looks: dict[str, Look]) -> li
                     whole = f"{title} ({kind})" if kind else title
                     found.append(Percentiles(name, whole, panel, drawn, bins, its_looks))
     return found
-
-
-def with_key(rows: pandas.DataFrame) -> pandas.DataFrame:
-    """Adds what joins a run with its bins; runs without a name are those of their cell."""
-    return rows.assign(**{KEY: rows["cell_id"] + " " + rows["run_id"].fillna("")})
 
 
 def choose_threads(runs: pandas.DataFrame) -> int:
@@ -137,7 +132,8 @@ class Percentiles:
         about = (f"n = {n} runs a line. Thick: the samples of all of them together, {_span(samples)} a "
                  f"line; thin: each run by itself. A line ends where fewer than "
                  f"{SAMPLES_BEYOND} samples lie beyond.")
-        return [about, *footer.promises(self.drawn), *footer.checks(self.runs), footer.provenance(self.runs)]
+        return [about, *footer.promises(self.drawn), *footer.checks(self.runs), *footer.around(self.runs),
+                footer.provenance(self.runs)]
 
 
 def _scale(panels: Any, width: float, curves: list[Curve]) -> None:

@@ -51,6 +51,7 @@ def new(
         "run_prefix": prefix,
         **of_all,
         "queues": programs.main.queues(built.objects(point.cell for point in points)),
+        "pools": programs.main.pools(built.pools(point.cell for point in points)),
         "machine": machine,
         "machine_found": resolved.get("machine"),
         "environment": resolved.get("environment", {}),

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -15,7 +15,7 @@ from benchlib import mutants_list, mutants_models, mutants_table, paths, units
 from benchlib.command import carry_out, tell
 from benchlib.errors import EXIT_FAILED, EXIT_OK
 from benchlib.files import write_whole
-from benchlib.mutants_climb import BaselineFails, Climb
+from benchlib.mutants_climb import BaselineFails, Climb, Row
 from benchlib.mutants_journal import Journal
 from benchlib.mutants_ladder import Rung
 from benchlib.mutants_list import Mutant
@@ -26,7 +26,7 @@ TABLE = Path("tests") / "mutants.md"
 EXIT_TERMINATED = 128 + signal.SIGTERM
 EPILOG = """examples: scripts/mutants --list
           scripts/mutants                            all; interrupted at any moment, it goes on from there
-          scripts/mutants --only shared-poison       all rungs for one of them
+          scripts/mutants --only shared-poison       all rungs for one of them, and its row of the table
           scripts/mutants --rung labels              one rung for all of them
 
 exit codes: 0 each mutant died, but for those whose survival tests/mutants.toml explains; 1 one did not, or the tree
@@ -37,8 +37,9 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/mutants",
         description="Puts each bug of tests/mutants.toml, alone, into a copy of the sources, builds it, and throws it "
-        "at every rung of a ladder of checks. Prints which rung sees which bug, and writes the table into "
-        f"{TABLE} when all of it is known. What did not change since the last time is not done again.",
+        "at every rung of a ladder of checks. Prints which rung sees which bug, and renews the rows of the table "
+        f"{TABLE}: of the mutants that were thrown at all rungs. What did not change since the last time is not "
+        "done again.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -83,8 +84,7 @@ def run(words: Sequence[str]) -> int:
     journal = Journal(options.out / "journal.jsonl")
     try:
         climb = Climb(Tree(paths.ROOT, options.out, options.jobs), journal, chosen, rungs, _say)
-        complete = len(chosen) == len(everything) and len(rungs) == len(ladder.LADDER)
-        return _climb(climb, rungs, options.out, complete)
+        return _climb(climb, rungs, options.out, everything)
     except _Terminated:
         return EXIT_TERMINATED
     finally:
@@ -107,7 +107,7 @@ def _say(sentence: str) -> None:
     print(sentence, file=sys.stderr, flush=True)
 
 
-def _climb(climb: Climb, rungs: Sequence[Rung], folder: Path, complete: bool) -> int:
+def _climb(climb: Climb, rungs: Sequence[Rung], folder: Path, everything: Sequence[Mutant]) -> int:
     work = climb.missing()
     if work:
         count = sum(len(missing) for _, missing in work)
@@ -119,11 +119,11 @@ def _climb(climb: Climb, rungs: Sequence[Rung], folder: Path, complete: bool) ->
         _say(f"mutants: {failure}")
         return EXIT_FAILED
     rows = climb.rows()
-    text = mutants_table.render(rows, rungs, mutants_models.refutations(paths.ROOT))
+    models = mutants_models.refutations(paths.ROOT)
     faults = mutants_table.faults(rows)
-    write_whole(folder / "table.md", text)
-    if complete and not any(row.unbuilt for row in rows):
-        write_whole(paths.ROOT / TABLE, text)
+    write_whole(folder / "table.md", mutants_table.render(rows, rungs, models))
+    if len(rungs) == len(ladder.LADDER) and not any(row.unbuilt for row in rows):
+        renew(paths.ROOT / TABLE, rows, everything, models)
     for fault in faults:
         _say(f"mutants: {fault}")
     dead = sum(bool(row.killers) for row in rows)
@@ -132,6 +132,14 @@ def _climb(climb: Climb, rungs: Sequence[Rung], folder: Path, complete: bool) ->
         f"{units.in_words(time.monotonic() - started)}; the table is {paths.shown(folder / 'table.md')}"
     )
     return EXIT_FAILED if faults else EXIT_OK
+
+
+def renew(table: Path, rows: Sequence[Row], everything: Sequence[Mutant], models: Mapping[str, str]) -> None:
+    """Puts the rows of mutants that were thrown at the whole ladder into the table; the others stay as they are."""
+    text = table.read_text() if table.exists() else ""
+    known = mutants_table.read(text, everything, ladder.LADDER) | {row.mutant.name: row for row in rows}
+    inside = [known[mutant.name] for mutant in everything if mutant.name in known]
+    write_whole(table, mutants_table.render(inside, ladder.LADDER, models))
 
 
 def main(words: Sequence[str]) -> int:

@@ -81,11 +81,14 @@ class Climb:
         return sum(self._expected(mutant, rung) for mutant, rungs in work for rung in rungs)
 
     def run(self) -> None:
-        """Does all that is missing. Raises BaselineFails before the first mutant."""
-        work = self.missing()
-        if not work:
+        """Does all that is missing. Raises BaselineFails before the first mutant that it concerns."""
+        if not self.missing():
             self._say(f"all {len(self._mutants)} mutants are known from before; nothing to do")
-            return
+        for last in (False, True):  # so that what the last rungs need is not built for mutants that die before
+            work = [(mutant, [rung for rung in rungs if rung.last == last]) for mutant, rungs in self.missing()]
+            self._run([(mutant, rungs) for mutant, rungs in work if rungs and not (last and self._row(mutant).unbuilt)])
+
+    def _run(self, work: Sequence[tuple[Mutant, Sequence[Rung]]]) -> None:
         self._baseline(work)
         known = len(self._mutants) - len(work)
         for number, (mutant, rungs) in enumerate(work, 1):

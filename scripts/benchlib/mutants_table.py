@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from benchlib import mutants_ladder as ladder
 from benchlib.mutants_climb import CODE, Row
+from benchlib.mutants_journal import Line
 from benchlib.mutants_ladder import Rung
 from benchlib.mutants_list import EQUIVALENT, SAME, X86, Mutant
 from benchlib.mutants_models import seen_in
@@ -13,6 +14,7 @@ from benchlib.mutants_models import seen_in
 NOTHING = "-"
 SPARED = "spared"
 MODEL = "model"
+ABOUT = 3  # columns about the mutant itself, before those of the rungs
 HEAD = """<!-- SPDX-License-Identifier: Apache-2.0 -->
 # Which check sees which bug
 
@@ -77,7 +79,7 @@ def _legend(rungs: Sequence[Rung]) -> str:
 
 
 def _table(rows: Sequence[Row], rungs: Sequence[Rung], models: Mapping[str, str]) -> str:
-    titles = ["mutant", "known as", "file", *(rung.name for rung in rungs), MODEL]
+    titles = _titles(rungs)
     lines = ["## The table", "", _line(titles), _line(["---"] * len(titles))]
     for row in rows:
         cells = [_cell(row, rung) for rung in rungs]
@@ -85,6 +87,10 @@ def _table(rows: Sequence[Row], rungs: Sequence[Rung], models: Mapping[str, str]
         model = seen_in(models, mutant) or NOTHING
         lines.append(_line([mutant.name, mutant.known_as, mutant.file, *cells, model]))
     return "\n".join([*lines, ""])
+
+
+def _titles(rungs: Sequence[Rung]) -> list[str]:
+    return ["mutant", "known as", "file", *(rung.name for rung in rungs), MODEL]
 
 
 def _cell(row: Row, rung: Rung) -> str:
@@ -128,3 +134,24 @@ def named_in(text: str) -> Mapping[str, bool]:
     names = re.findall(r"^\| ([a-z0-9-]*[a-z0-9]) \|", table, flags=re.MULTILINE)
     surviving = set(re.findall(r"^- \*\*([a-z0-9-]+)\*\*:", survivors, flags=re.MULTILINE))
     return {name: name in surviving for name in names if name != "mutant"}
+
+
+def read(text: str, mutants: Sequence[Mutant], rungs: Sequence[Rung]) -> dict[str, Row]:
+    """What a document says of these mutants, by name; empty if its table has other rungs than these."""
+    table = text.partition("## The table")[2].partition("\n## ")[0]
+    lines = [_cells(line) for line in table.splitlines() if line.startswith("|")]
+    if not lines or lines[0] != _titles(rungs):
+        return {}
+    by_name = {mutant.name: mutant for mutant in mutants}
+    told = {cells[0]: cells[ABOUT : ABOUT + len(rungs)] for cells in lines if cells[0] in by_name}
+    return {name: _row(by_name[name], dict(zip((rung.name for rung in rungs), outcomes, strict=True)))
+            for name, outcomes in told.items()}
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def _row(mutant: Mutant, outcomes: Mapping[str, str]) -> Row:
+    known = {rung: outcome for rung, outcome in outcomes.items() if outcome not in (NOTHING, SPARED)}
+    return Row(mutant, {rung: Line(mutant.name, rung, "", outcome, "", 0) for rung, outcome in known.items()})

@@ -25,7 +25,7 @@ SOURCES = ("core", "queues", "workloads", "peers", "cmake", "CMakeLists.txt", "C
 TESTS = "tests"
 SOURCE_SUFFIXES = (".c", ".h", ".def", ".txt", ".cmake", ".json")
 # The scripts among the tests that mutants are thrown at, with what these need.
-TEST_SCRIPTS = ("test_orderings.py", "conftest.py", "pytest.ini")
+TEST_SCRIPTS = ("test_orderings.py", "conftest.py", "command_line.py", "pytest.ini")
 BUILD_TIMEOUT_S = 900.0
 
 

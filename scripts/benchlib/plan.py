@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchlib import plan_schema, units
+from benchlib import plan_figures, plan_schema, units
 from benchlib.errors import Refused, os_reason
+from benchlib.plan_figures import Asked
 
 Scalar = str | int | float | bool
 Settings = dict[str, Scalar]
@@ -37,7 +38,8 @@ class Part:
 
 @dataclass(frozen=True)
 class Plan:
-    """A checked plan. `text` is the file as it was; `hash` is that of its content, blind to comments and layout."""
+    """A checked plan. `text` is the file as it was; `hash` is that of what it measures, blind to comments, layout and
+    figures."""
 
     name: str
     title: str
@@ -47,8 +49,10 @@ class Plan:
     timeout_s: float
     allow_emulated: bool
     leave_out_not_built: bool
+    leave_out_lacking: bool
     parts: tuple[Part, ...]
     excludes: tuple[Condition, ...]
+    figures: tuple[Asked, ...]
     text: str
     hash: str
 
@@ -91,11 +95,22 @@ def parse(text: str, path: str) -> Plan:
         timeout_s=units.seconds(document.get("timeout", DEFAULT_TIMEOUT), f"{path}: timeout"),
         allow_emulated=document.get("allow_emulated", False),
         leave_out_not_built=document.get("leave_out_not_built", False),
+        leave_out_lacking=document.get("leave_out_lacking", False),
         parts=parts,
         excludes=shared.excludes,
+        figures=_figures(document, path),
         text=text,
-        hash=content_hash(document),
+        hash=content_hash(plan_figures.without(document)),
     )
+
+
+def _figures(document: dict[str, Any], path: str) -> tuple[Asked, ...]:
+    found = tuple(plan_figures.named(document))
+    names = [figure.name for figure in found]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise Refused(f'{path}: two figures have the name "{twice[0]}"; give each a name of its own')
+    return found
 
 
 def content_hash(content: Any) -> str:
@@ -169,16 +184,16 @@ def _flat_document(document: dict[str, Any], path: str) -> dict[str, Any]:
     flat = dict(document)
     for key in ("base", "axes"):
         if isinstance(flat.get(key), dict):
-            flat[key] = _flat_settings(flat[key], path)
+            flat[key] = flat_settings(flat[key], path)
     for key in ("zip", "exclude"):
         if isinstance(flat.get(key), list):
-            flat[key] = [_flat_settings(entry, path) if isinstance(entry, dict) else entry for entry in flat[key]]
+            flat[key] = [flat_settings(entry, path) if isinstance(entry, dict) else entry for entry in flat[key]]
     if isinstance(flat.get("part"), list):
         flat["part"] = [_flat_document(entry, path) if isinstance(entry, dict) else entry for entry in flat["part"]]
     return flat
 
 
-def _flat_settings(table: dict[str, Any], path: str) -> dict[str, Any]:
+def flat_settings(table: dict[str, Any], path: str) -> dict[str, Any]:
     """`queue = {name = "list", lock = "mcs"}` as queue = "list", queue.lock = "mcs"."""
     flat: dict[str, Any] = {}
     for key, value in table.items():

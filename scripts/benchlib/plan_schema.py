@@ -10,6 +10,7 @@ from typing import Any
 
 import jsonschema
 
+from benchlib import plan_figures
 from benchlib.errors import Refused
 
 # Settings that name a plug-in, and may be followed by a dot and one of its parameters: "queue.lock".
@@ -18,30 +19,35 @@ PLUGINS = ("workload", "queue", "pool", "job_queue", "ready_queue")
 OPTIONS = (
     *("warmup", "duration", "stuck", "seed", "dispatch", "pin", "allocator", "sample_lengths"),
     *("check", "check_every", "check_memory"),
+    *("keep_awake", "counters", "timeline"),
 )
 # Which readyq to run: its path below the repository's root. No option of it, but a setting all the same.
 PROGRAM = "program"
 MOST_REPEATS = 10_000
 
 _SETTING = rf"^({'|'.join(PLUGINS)})\.[a-z][a-z0-9_]*$"
-_SCALAR = {"type": ["string", "integer", "number", "boolean"]}
+SCALAR = {"type": ["string", "integer", "number", "boolean"]}
 _NUMBER = {"type": ["integer", "number"]}
 
 
-def _table_of(value: dict[str, Any], program: dict[str, Any]) -> dict[str, Any]:
-    """A table whose keys are settings; `program` is the form of the one that must be a path."""
+def table_of(value: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """A table whose keys are settings, of that form each, and `other` keys."""
     return {
         "type": "object",
-        "properties": {name: value for name in (*PLUGINS, *OPTIONS)} | {PROGRAM: program},
+        "properties": {name: value for name in (*PLUGINS, *OPTIONS)} | other,
         "patternProperties": {_SETTING: value},
         "additionalProperties": False,
     }
 
 
+def _table_of(value: dict[str, Any], program: dict[str, Any]) -> dict[str, Any]:
+    return table_of(value, {PROGRAM: program})
+
+
 # A list, or a range of numbers. Keywords for lists do not touch tables and the other way round.
 _ZIPPED = {
     "type": ["array", "object"],
-    "items": _SCALAR,
+    "items": SCALAR,
     "minItems": 1,
     "properties": {"from": _NUMBER, "to": _NUMBER, "step": _NUMBER, "factor": _NUMBER},
     "required": ["from", "to"],
@@ -53,14 +59,14 @@ _PATHS = {"type": "array", "items": _PATH, "minItems": 1}
 # One value, several of which any will do, or bounds that are themselves kept.
 _CONDITION = {
     "type": ["string", "integer", "number", "boolean", "array", "object"],
-    "items": _SCALAR,
+    "items": SCALAR,
     "minItems": 1,
     "properties": {"above": _NUMBER, "below": _NUMBER},
     "minProperties": 1,
     "additionalProperties": False,
 }
 _EXPERIMENT = {
-    "base": _table_of(_SCALAR, _PATH),
+    "base": _table_of(SCALAR, _PATH),
     "axes": _table_of(_AXIS, _PATHS | {"uniqueItems": True}),
     "zip": {"type": "array", "items": _table_of(_ZIPPED, _PATHS) | {"minProperties": 2}},
     "exclude": {"type": "array", "items": _table_of(_CONDITION, _CONDITION) | {"minProperties": 1}},
@@ -77,13 +83,19 @@ PLAN = {
         "timeout": {"type": "string"},
         "allow_emulated": {"type": "boolean"},
         "leave_out_not_built": {"type": "boolean"},
+        "leave_out_lacking": {"type": "boolean"},
+        plan_figures.KEY: plan_figures.SCHEMA,
         **_EXPERIMENT,
         "part": {
             "type": "array",
             "minItems": 1,
             "items": {
                 "type": "object",
-                "properties": {"name": {"type": "string", "minLength": 1}, **_EXPERIMENT},
+                "properties": {
+                    "name": {"type": "string", "minLength": 1},
+                    plan_figures.KEY: plan_figures.SCHEMA,
+                    **_EXPERIMENT,
+                },
                 "required": ["name"],
                 "additionalProperties": False,
             },
@@ -94,17 +106,17 @@ PLAN = {
 }
 
 
-def check(document: dict[str, Any], path: str) -> None:
-    """Refuses a plan of another form in one sentence, about the first fault by the order of the keys' names."""
-    validator = jsonschema.Draft202012Validator(PLAN)
+def check(document: dict[str, Any], path: str, schema: dict[str, Any] = PLAN, what: str = "the plan") -> None:
+    """Refuses a document of another form in one sentence, about the first fault by the order of the keys' names."""
+    validator = jsonschema.Draft202012Validator(schema)
     errors = sorted(validator.iter_errors(document), key=lambda error: [str(step) for step in error.absolute_path])
     if errors:
-        raise Refused(f"{path}: {_sentence(errors[0])}")
+        raise Refused(f"{path}: {_sentence(errors[0], what)}")
 
 
-def _sentence(error: jsonschema.ValidationError) -> str:
+def _sentence(error: jsonschema.ValidationError, what: str) -> str:
     """The validator's finding in words of ours."""
-    where = _place(error.absolute_path) or "the plan"
+    where = _place(error.absolute_path) or what
     limit = error.validator_value
     if error.validator == "additionalProperties":
         return _unknown_key(error, where)
@@ -116,6 +128,9 @@ def _sentence(error: jsonschema.ValidationError) -> str:
     wanted = {
         "type": lambda: f"must be {_kinds(limit)}",
         "uniqueItems": lambda: "must not hold a value twice",
+        "enum": lambda: f"must be one of {', '.join(str(choice) for choice in limit)}",
+        "exclusiveMinimum": lambda: f"must be above {limit}",
+        "exclusiveMaximum": lambda: f"must be below {limit}",
         "minimum": lambda: f"must be at least {limit}",
         "maximum": lambda: f"must be at most {limit}",
         "pattern": lambda: 'must consist of lower-case letters, digits, "-" and "_"',

@@ -12,7 +12,7 @@ from benchlib.cells import Cell
 from benchlib.errors import Refused
 from benchlib.plan import Plan
 from benchlib.plan_schema import PROGRAM
-from benchlib.program import Program
+from benchlib.program import Lacking, Program
 from benchlib.programs import Programs
 
 
@@ -46,17 +46,28 @@ class Point:
         return [str(self.cell.settings.get(PROGRAM, "readyq")), "run", *self.arguments]
 
 
-def resolve(plan: Plan, expanded: Sequence[Cell], programs: Programs) -> list[Point]:
-    """All points of the plan, one that several parts share only once; or Refused, naming the first that will not do."""
+def resolve(plan: Plan, expanded: Sequence[Cell], programs: Programs) -> tuple[list[Point], dict[str, list[str]]]:
+    """All points of the plan, one that several parts share only once; or Refused, naming the first that will not do.
+
+    Where the plan says so, cells are left out whose pool lacks what the workload needs: by pool, what.
+    """
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         asked = [pool.submit(_try, cell, plan, programs) for cell in expanded]
         try:
-            points = [
-                _answer(future, cell, f"{number} of {len(asked)}")
+            answers = [
+                _answer(future, cell, f"{number} of {len(asked)}", plan.leave_out_lacking)
                 for number, (future, cell) in enumerate(zip(asked, expanded, strict=True), 1)
             ]
         finally:
             pool.shutdown(cancel_futures=True)
+    points = [answer for answer in answers if isinstance(answer, Point)]
+    lacking: dict[str, list[str]] = {}
+    for cell, answer in zip(expanded, answers, strict=True):
+        if isinstance(answer, Lacking):
+            known = lacking.setdefault(str(cell.settings.get("pool", "the first pool")), [])
+            known += [] if answer.what in known else [answer.what]
+    if not points:
+        raise Refused(f"nothing is left of the plan, as pools lack what its workloads need: {in_words(lacking)}")
     for part in plan.parts:
         _check_part([point for point in points if point.cell.part == part.name], plan)
     unique: dict[tuple[str, str], Point] = {}
@@ -64,11 +75,18 @@ def resolve(plan: Plan, expanded: Sequence[Cell], programs: Programs) -> list[Po
         first = unique.setdefault(point.name, point)
         if first is not point:
             unique[point.name] = replace(first, also_in=(*first.also_in, point.cell.part))
-    return list(unique.values())
+    return list(unique.values()), lacking
+
+
+def in_words(lacking: dict[str, list[str]]) -> str:
+    """`uv (keys, externals), ...`."""
+    return ", ".join(f"{pool} ({', '.join(what)})" for pool, what in lacking.items())
 
 
 def _check_part(points: list[Point], plan: Plan) -> None:
     """What can only be seen of all cells together: two that are one, and options that make no difference."""
+    if not points:
+        return
     seen: dict[tuple[str, str], Point] = {}
     for point in points:
         same = seen.setdefault(point.name, point)
@@ -93,8 +111,10 @@ def _try(cell: Cell, plan: Plan, programs: Programs) -> Point:
     return point
 
 
-def _answer(future: Future[Point], cell: Cell, number: str) -> Point:
+def _answer(future: Future[Point], cell: Cell, number: str, leave_out_lacking: bool) -> Point | Lacking:
     try:
         return future.result()
     except Refused as refusal:
+        if leave_out_lacking and isinstance(refusal, Lacking):
+            return refusal
         raise Refused(f"cell {number} ({cell.label}): {refusal}") from refusal

@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,14 @@ def find(path: Path | None) -> Path:
             "release, or name it with --program or READYQ"
         )
     return chosen.resolve()
+
+
+class Lacking(Refused):
+    """A pool does not have what a workload needs: `what`, in the words of `readyq list`."""
+
+    def __init__(self, sentence: str, what: str) -> None:
+        super().__init__(sentence)
+        self.what = what
 
 
 class Program:
@@ -52,6 +60,12 @@ class Program:
         listed = self._told("list", "--json", "queues", *objects)["queues"]
         return {queue["name"]: queue["traits"] | {"broken": queue.get("broken")} for queue in listed if "traits" in queue}
 
+    def pools(self, names: Collection[str]) -> dict[str, dict[str, Any]]:
+        """What each of the named pools lacks of what workloads may need, and the version of its library."""
+        listed = self.listing()["pools"] if names else []
+        return {pool["name"]: {"lacks": pool.get("lacks", []), "version": pool.get("version")} for pool in listed
+                if pool["name"] in names}  # fmt: skip
+
     def first(self, plugin: str) -> str:
         """The name of the first plug-in of a kind, as an example; `plugin` is the setting that names one."""
         kind = "queues" if plugin.endswith("queue") else f"{plugin}s"
@@ -68,7 +82,9 @@ class Program:
         """The record of a run without its measurements; or Refused with the program's own sentence."""
         finished = self._ask(["run", "--dry-run", *arguments])
         if finished.returncode != 0:
-            raise Refused(_sentence(finished.stderr) or f"the program ended with {finished.returncode} and no word")
+            sentence = _sentence(finished.stderr) or f"the program ended with {finished.returncode} and no word"
+            what = _lacks(finished.stdout)
+            raise Lacking(sentence, what) if what else Refused(sentence)
         try:
             record = json.loads(finished.stdout)
         except ValueError as error:
@@ -97,6 +113,14 @@ class Program:
             raise Refused(
                 f"{paths.shown(self.path)} {arguments[0]} did not answer in {DRY_RUN_TIMEOUT_S:.0f} s"
             ) from error
+
+
+def _lacks(stdout: str) -> str | None:
+    """What --dry-run prints where it refuses a run for what its pool lacks."""
+    try:
+        return json.loads(stdout)["lacks"]
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _sentence(stderr: str) -> str:

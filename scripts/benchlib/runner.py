@@ -11,6 +11,7 @@ import select
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,13 +39,25 @@ class Outcome:
     record: dict[str, Any] | None
 
 
-def execute(command: list[str], stdout: Path, stderr: Path, timeout_s: float, interrupt: Interrupt) -> Outcome:
-    """Runs `command` with its output in the two files, and says how it ended."""
+def execute(
+    command: list[str],
+    stdout: Path,
+    stderr: Path,
+    timeout_s: float,
+    interrupt: Interrupt,
+    environment: Mapping[str, str] | None = None,
+) -> Outcome:
+    """Runs `command` with its output in the two files, and says how it ended. Its environment is ours if not given."""
     try:
         with open(stdout, "wb") as out, open(stderr, "wb") as err:
             started = time.monotonic()
             process = subprocess.Popen(
-                [*DIE_WITH_PARENT, *command], stdin=subprocess.DEVNULL, stdout=out, stderr=err, process_group=0
+                [*DIE_WITH_PARENT, *command],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                process_group=0,
+                env=environment,
             )
     except OSError as error:
         raise Refused(f"cannot start {command[0]}: {error.filename or stdout}: {os_reason(error)}") from error

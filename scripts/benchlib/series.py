@@ -24,6 +24,13 @@ ORDERS = {
     "pool.stop": ("drain", "poison", "flush"),
     "check": ("none", "sampled", "full"),
 }  # fmt: skip
+# Parameters that say nothing unless another has a certain value.
+ONLY_WITH = {
+    **dict.fromkeys(("workload.on_ns", "workload.off_ns"), ("workload.arrivals", "bursts")),
+    **dict.fromkeys(("workload.service_slow_per_mille", "workload.service_slow_factor"),
+                    ("workload.service_shape", "bimodal")),
+    "workload.skew_percent": ("workload.spread", "zipf"),
+}  # fmt: skip
 GOOD_VERDICTS = ("ok", BASELINE)
 SUBJECTS = ("queue", "job_queue", "ready_queue")
 COUNTS = ("consumers", "schedulers", "producers", "workers")
@@ -164,10 +171,14 @@ def setting(column: str, value: Any) -> str:
     name = column.split(".")[-1].replace("_", " ")
     if pandas.isna(value):
         return f"no {name}"
-    if column in COUNTS:
+    if column == LINE:
+        return str(value)
+    if is_count(column):
         return f"{value:.0f} {name if value != 1 else name[:-1]}"
     if column.endswith("_ns"):
         return f"{name.removesuffix(' ns')} {style.nanoseconds(value)}"
+    if column.endswith("_bytes"):
+        return f"{name.removesuffix(' bytes')} {style.in_bytes(int(value))}"
     if column.endswith("_mib"):
         return f"{name.removesuffix(' mib')} {text(value)} MiB"
     return f"{name} {text(value)}"
@@ -179,8 +190,10 @@ def is_count(column: str) -> bool:
 
 
 def constants(runs: pandas.DataFrame, prefix: str) -> list[str]:
-    """The parameters below `prefix` that all runs share."""
-    shared = [name for name in runs.columns if name.startswith(f"{prefix}.") and not varies(runs[name])]
+    """The parameters below `prefix` that all runs share, without those that have no effect on any of them."""
+    idle = [name for name, (of, value) in ONLY_WITH.items() if of in runs.columns and (runs[of] != value).all()]
+    shared = [name for name in runs.columns
+              if name.startswith(f"{prefix}.") and name not in idle and not varies(runs[name])]
     return [setting(name, runs[name].iloc[0]) for name in shared if not is_count(name) and runs[name].notna().all()]
 
 

@@ -128,7 +128,8 @@ class States:
         about = (f"n = {n} runs a bar, the time of all its threads in all runs together; a share below "
                  f"{100 * SHARE_TEXT_FROM:g} % carries no number. The states of a thread add up to its time "
                  f"within {within}.")
-        return [about, *footer.promises(self.runs), *footer.checks(self.runs), footer.provenance(self.runs)]
+        return [about, *footer.promises(self.runs), *footer.checks(self.runs), *footer.around(self.runs),
+                footer.provenance(self.runs)]
 
 
 def _short(heading: str) -> str:

@@ -79,6 +79,15 @@ def nanoseconds(value: float) -> str:
     return f"{value:.3g} ns"
 
 
+def in_bytes(value: int) -> str:
+    """A size as one would say it: 0 bytes, 64 bytes, 4 KiB, 16 MB."""
+    for base, units in ((1024, ("KiB", "MiB", "GiB")), (1000, ("kB", "MB", "GB"))):
+        for power, unit in reversed(list(enumerate(units, 1))):
+            if value and value % base**power == 0:
+                return f"{value // base**power} {unit}"
+    return f"{value} bytes"
+
+
 def octaves(threads: Sequence[int]) -> float:
     """How many doublings the axis of threads spans, at least one."""
     return max(1.0, math.log2(max(threads) / min(threads)))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pandas
 
-from benchlib import ablation, footer, options, series
+from benchlib import ablation, footer, modes, options, series
 from benchlib.series import LINE, THREADS, VALUE, Panel
 from benchlib.table import Results
 
@@ -26,6 +26,7 @@ def lines(results: Results) -> Iterator[str]:
             name = options.name(one.option)
             yield from _table(f"{one.workload}, {name}", one.runs, one.option)
     yield from _checked(runs)
+    yield from [*modes.of_runs(runs), *modes.of_latencies(results, runs), *footer.around(runs)]
     yield footer.provenance(runs)
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The sweep itself: every run of every block that is not in the store yet, one after the other."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,10 @@ from benchlib.progress import Progress
 from benchlib.runner import Outcome
 from benchlib.store import Store
 
+# Of the sweep's time, what refreshing the views may take: with ten thousands of runs one time takes seconds. The
+# journal and the records have every run at once; the end, whatever it is, refreshes the views too.
+REFRESH_SHARE = 0.05
+
 
 @dataclass
 class Sweep:
@@ -27,6 +32,8 @@ class Sweep:
     manifest: dict[str, Any]
     store: Store
     fail_fast: bool
+    _refreshed: float = 0.0  # when the views were
+    _refresh_s: float = 0.0  # and how long that took
 
     def missing(self) -> list[tuple[int, int, Point]]:
         """The runs that are still to be made, as (block, order, point)."""
@@ -75,7 +82,7 @@ class Sweep:
             last = number + 1 == len(missing)
             if last or missing[number + 1][0] != block:
                 watcher.block_ended(block, self.manifest["repeats"])
-                if not last:
+                if not last and time.monotonic() - self._refreshed >= self._refresh_s / REFRESH_SHARE:
                     self._refresh(manifests.RUNNING)
         return manifests.COMPLETE
 
@@ -128,6 +135,9 @@ class Sweep:
 
     def _refresh(self, outcome: str) -> None:
         """Makes the views of the store anew, between blocks, where it disturbs no run."""
+        began = time.monotonic()
         views.write(self.store.folder, self.fields, self.store.records())
         manifests.update(self.manifest, self.store.journal.entries, outcome)
         write_whole(self.store.manifest_path, json_text(self.manifest))
+        self._refreshed = time.monotonic()
+        self._refresh_s = self._refreshed - began

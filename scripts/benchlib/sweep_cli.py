@@ -80,7 +80,9 @@ def begin(options: argparse.Namespace, words: Sequence[str]) -> int:
     expanded, lacking = built.keep(chosen, expanded, under_test)
     if lacking:
         _say(f"left out, as this build lacks their libraries: {built.in_words(lacking)}")
-    found = points.resolve(chosen, expanded, under_test)
+    found, missed = points.resolve(chosen, expanded, under_test)
+    if missed:
+        _say(f"left out, as these pools lack what the workload needs: {points.in_words(missed)}")
     repeats = _repeats(chosen, found, options)
     if options.list:
         tell(*(shlex.join(point.command) for point in found))
@@ -90,6 +92,7 @@ def begin(options: argparse.Namespace, words: Sequence[str]) -> int:
     machine = options.machine or found[0].resolved["machine"]
     manifest = manifests.new(chosen, under_test, found, repeats, seed, secrets.token_hex(3), machine)
     manifest["not_built"] = lacking
+    manifest["lacking"] = missed
     manifests.begin(manifest, words)
     name = f"{manifest['invocations'][0]['started'][:10]}-{manifest['program']['commit']}-{chosen.name}"
     opened = store.create(options.out) if options.out else store.create_named(paths.RESULTS, machine, name)
@@ -118,7 +121,7 @@ def resume(options: argparse.Namespace, words: Sequence[str]) -> int:
     under_test = Programs(expanded, options.program)
     manifests.check_same(manifest, path, chosen, under_test)
     expanded, _ = built.keep(chosen, expanded, under_test)
-    found = points.resolve(chosen, expanded, under_test)
+    found, _ = points.resolve(chosen, expanded, under_test)
     manifests.check_cells(manifest, path, found)
     manifests.begin(manifest, words)
     sweep = Sweep(under_test.fields(), found, manifest, opened, options.fail_fast)

@@ -12,15 +12,21 @@ from benchlib import params, stats
 from benchlib.errors import Refused, os_reason
 from benchlib.files import read_json
 
-SCHEMA_VERSION = 4  # the program's
-READABLE = (1, 2, 3, 4)
+SCHEMA_VERSION = 5  # the program's
+READABLE = (1, 2, 3, 4, 5)
 THROUGHPUT, LATENCY, HISTOGRAM = "throughput.csv", "latency.csv", "histogram.csv"
 ACCOUNTING = "accounting.csv"  # from version 2 on
+TIMELINE, THREADS = "timeline.csv", "threads.csv"  # from version 5 on
 STATES = ("port_ns", "ready_ns", "clean_ns", "check_ns", "other_ns", "sleep_ns")
 ACCOUNTING_COLUMNS = (
     *("schema_version", "plan_hash", "cell_id", "run_id", "thread_kind", "thread_number", "wall_ns"),
     *STATES,
 )
+TIMELINE_COLUMNS = "schema_version plan_hash cell_id run_id interval_start_ns interval_ns operations".split()
+THREADS_COLUMNS = (
+    "schema_version plan_hash cell_id run_id role thread_number cpu operations operations_failed window_ns "
+    "throughput_ops_per_s cpu_ns switches_voluntary switches_involuntary migrations"
+).split()
 # Columns of throughput.csv that version 1 did not have yet.
 SINCE_2 = (
     "length_samples job_queue_length_mean job_queue_length_max ready_queue_length_mean ready_queue_length_max "
@@ -36,20 +42,31 @@ SINCE_3 = (
 # And those that version 3 did not have yet.
 SINCE_4 = ("queue_origins",)
 
+# And those that version 4 did not have yet.
+SINCE_5 = (
+    "offered_ops_per_s bytes_per_s note cpu_ns_per_operation migrations wakes_per_operation allocations_per_operation "
+    "ready_batch_mean queue_retries queue_memory_bytes reclaim_backlog run_length_mean queue_regime job_queue_regime "
+    "timeline_interval_ns throughput_drift throughput_modes interval_cv environment_verdict environment_reasons "
+    "other_cpu_ns frequency_before_khz frequency_after_khz suspended_ns keep_awake keep_awake_ns counters hw_scope "
+    "hw_cycles hw_instructions hw_cache_references hw_cache_misses hw_branch_misses sw_context_switches "
+    "sw_page_faults hw_counted_share hw_absent work_share stopped_enqueue_share stopped_dequeue_share"
+).split()
+
 # Columns that stay text even where every value looks like a number (a cell_id of digits, a list of one CPU).
 TEXT_COLUMNS = frozenset(
     "plan_hash cell_id run_id arm status exit_reason verdict verdict_detail checks machine commit build compiler "
     "started workload workload_params queue queue_params pool pool_params job_queue job_queue_params ready_queue "
     "ready_queue_params dispatch optional_ops allocator pin cpus check history_scope history_fault stage "
-    "thread_kind queue_origins".split()
+    "thread_kind queue_origins note queue_regime job_queue_regime environment_verdict environment_reasons counters "
+    "hw_scope hw_absent role".split()
 )
 PARAMS_SUFFIX = "_params"
 # Numbers that the user chose, beside the parameters.
-NUMBERS_OF_THE_CELL = ("warmup_ns", "duration_ns", "check_every", "check_memory_mib")
+NUMBERS_OF_THE_CELL = ("warmup_ns", "duration_ns", "check_every", "check_memory_mib", "keep_awake")
 # Texts that differ between runs of one cell.
 NOT_OF_THE_CELL = (
     "run_id status exit_reason verdict verdict_detail checks started cpus optional_ops history_scope history_fault "
-    "queue_origins"
+    "queue_origins note queue_regime job_queue_regime environment_verdict environment_reasons hw_scope hw_absent"
 ).split()
 
 
@@ -61,25 +78,40 @@ class Results:
     throughput: pandas.DataFrame
     latency: pandas.DataFrame
     histogram: pandas.DataFrame
-    accounting: pandas.DataFrame  # empty where there is no such file
+    accounting: pandas.DataFrame  # empty where there is no such file, as the two below
+    timeline: pandas.DataFrame
+    threads: pandas.DataFrame
     manifest: dict[str, Any]
 
 
-def load(folder: Path | str) -> Results:
+def load(folder: Path | str, bins: bool = True) -> Results:
     """Reads the CSVs and the manifest of a result folder; refuses a schema that is not known in one sentence.
 
-    What an older schema lacks is absent: columns of nothing, a table without rows.
+    What an older schema lacks is absent: columns of nothing, a table without rows. Without `bins` so is the histogram,
+    by far the largest file.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise Refused(f"{folder}: no such result folder")
-    tables = [expand_params(read_csv(folder / name)) for name in (THROUGHPUT, LATENCY, HISTOGRAM)]
-    lacking = [name for name in (*SINCE_2, *SINCE_3, *SINCE_4) if name not in tables[0].columns]
+    tables = [expand_params(read_csv(folder / name)) for name in (THROUGHPUT, LATENCY)]
+    tables.append(expand_params(read_csv(folder / HISTOGRAM)) if bins else pandas.DataFrame())
+    lacking = [name for name in (*SINCE_2, *SINCE_3, *SINCE_4, *SINCE_5) if name not in tables[0].columns]
     tables[0] = tables[0].reindex(columns=[*tables[0].columns, *lacking])
-    kept = folder / ACCOUNTING
-    none = pandas.DataFrame(columns=list(ACCOUNTING_COLUMNS))
-    accounting = read_csv(kept) if kept.exists() or packed(kept).exists() else none
-    return Results(folder, *tables, accounting, read_manifest(folder / "manifest.json"))
+    later = [
+        _read_if_kept(folder / name, columns)
+        for name, columns in (
+            (ACCOUNTING, ACCOUNTING_COLUMNS),
+            (TIMELINE, TIMELINE_COLUMNS),
+            (THREADS, THREADS_COLUMNS),
+        )
+    ]
+    return Results(folder, *tables, *later, read_manifest(folder / "manifest.json"))
+
+
+def _read_if_kept(path: Path, columns: Sequence[str]) -> pandas.DataFrame:
+    """A file that older folders lack: then a table without rows."""
+    kept = path.exists() or packed(path).exists()
+    return read_csv(path) if kept else pandas.DataFrame(columns=list(columns))
 
 
 def packed(path: Path) -> Path:

@@ -7,6 +7,7 @@ seed and number, so that any one of them can be run again alone.
 """
 
 import random
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,8 @@ BY_NAME: dict[str, Sequence[str]] = {
     "keys": ("0", "1", "3", "16"),
     "batch": ("1", "2", "16"),
     "ready_limit": ("1", "3", "20", "1000"),
+    "ready_batch": ("1", "2", "16", "64"),
+    "job_cache": ("0", "1", "20", "1000"),
     "capacity": ("0", "1", "2", "8", "1000"),
     "every": ("10", "200"),
     "ports": ("1", "2", "4"),
@@ -42,9 +45,35 @@ BY_NAME: dict[str, Sequence[str]] = {
     "patience_ns": ("20s",),
     "drivers": ("1", "2", "4"),
     "output_percent": ("0", "50", "100"),
+    "prefill": ("0", "0", "1", "300"),
+    "room": ("1", "5", "1000"),
+    "share": ("1", "50", "99"),
+    "burst": ("1", "7", "300"),
+    "looks": ("1", "50", "1000"),
+    "one_in": ("0", "1", "10"),
+    "operations": ("1", "20", "1000"),
+    "every_ns": ("100us", "4ms"),
+    "stop_ns": ("20us", "2ms"),
+    "rate": ("1000", "10k", "1M"),
+    "slots": ("1", "16", "1000"),
+    "interval_ns": ("20us", "1ms"),
+    "slow_per_mille": ("0", "10", "500"),
+    "slow_ns": ("20us", "1ms"),
+    "service_slow_factor": ("2", "100"),
+    "working_set_bytes": ("0", "100k"),
+    "file_bytes": ("512", "64k", "1M"),
+    "block_bytes": ("64", "512", "4096", "64k"),
+    "input_bytes": ("64", "5000", "1M"),
+    "fsync_every": ("0", "0", "1", "50"),
+    "write_share": ("0", "30", "100"),
+    "level": ("0", "1", "6", "9"),
+    "verify_every": ("0", "1", "64"),
 }
 BY_UNIT: dict[str, Sequence[str]] = {"ns": ("0", "0", "1us", "20us")}
-LEFT_ALONE = ("trace",)  # prints a line at each stage of each job
+# The one prints a line at each stage of each job; the other is what not every file system can do, as a run finds out.
+LEFT_ALONE = ("trace", "direct")
+# For a text that must be given, as it has no default: a directory for files, of which none has a name there.
+DIRECTORY = tempfile.gettempdir()
 
 
 @dataclass(frozen=True)
@@ -112,11 +141,13 @@ def _words(
 
 
 def _spec(plugin: dict[str, Any], dice: random.Random | None) -> str:
-    """The plug-in with some of its parameters drawn. Those that an alias presets stay as they are."""
-    preset = {pair.partition("=")[0] for pair in plugin.get("presets", "").split(",")}
+    """The plug-in with what it needs, and some of its parameters drawn. Those that an alias presets stay as they are."""
+    preset = {pair.partition("=")[0] for pair in (plugin.get("presets") or "").split(",")}
     chosen = []
-    for param in plugin.get("params", []) if dice else []:
-        if param["name"] in LEFT_ALONE or param["name"] in preset or dice.random() < 0.4:
+    for param in plugin.get("params", []):
+        if (param["type"], param["default"]) == ("text", ""):
+            chosen.append(f"{param['name']}={DIRECTORY}")
+        if not dice or param["name"] in LEFT_ALONE or param["name"] in preset or dice.random() < 0.4:
             continue
         value = _value(param, dice)
         if value is not None:

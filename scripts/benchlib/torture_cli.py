@@ -6,13 +6,15 @@ import collections
 import contextlib
 import shlex
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchlib import paths, program, progress, runner, torture
 from benchlib.command import EXIT_INTERRUPTED, carry_out, tell
 from benchlib.errors import EXIT_FAILED, EXIT_OK, Refused, os_reason
 from benchlib.interrupt import Interrupt
+from benchlib.runner import Outcome
 from benchlib.torture import Case
 
 RUNS = 90
@@ -41,6 +43,8 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
                         help="the readyq to torture (default: the release build)")
     parser.add_argument("--seed", type=_whole, default=1, metavar="N", help="of all that is random (default: 1)")
     parser.add_argument("--runs", type=_count, default=RUNS, metavar="N", help="how many (default: %(default)s)")
+    parser.add_argument("--jobs", type=_count, default=1, metavar="N",
+                        help="runs at once, which also take processors from each other (default: %(default)s)")
     parser.add_argument("--only", type=_count, metavar="N", help="only run number N of this seed")
     parser.add_argument("--list", action="store_true", help="only print the commands")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep records, messages and histories of failed runs")
@@ -92,48 +96,66 @@ class Torture:
     def command(self, case: Case) -> list[str]:
         return self.program.command([*case.words, *SETTINGS], {})
 
-    def run(self, case: Case, folder: Path, interrupt: Interrupt) -> str | None:
-        """None if it is correct or was cut short, else the report of what went wrong."""
+    def run(self, case: Case, folder: Path, interrupt: Interrupt) -> tuple[Outcome, str | None]:
+        """How it ended and, if it is neither correct nor was cut short, the report of what went wrong."""
         out, err, history = (folder / f"{case.number}.{suffix}" for suffix in ("json", "err", "history"))
         command = [*self.command(case), *(["--history", str(history)] if self.keep else [])]
         outcome = runner.execute(command, out, err, TIMEOUT_S, interrupt)
-        record = outcome.record or {}
-        if outcome.exit_reason != runner.INTERRUPTED:
-            self.done += 1
-        if outcome.exit_reason == runner.OK:
-            self.scopes[record.get("history_scope", "none")] += 1
-            self.operations += record.get("history_operations", 0)
         if outcome.exit_reason in (runner.OK, runner.INTERRUPTED):
             for path in (out, err, history):
                 path.unlink(missing_ok=True)
-            return None
-        self.failed.append(case.number)
+            return outcome, None
         said = err.read_text(errors="replace").splitlines()[-WORDS_KEPT:]
-        return "\n".join(
+        return outcome, "\n".join(
             [
                 f"run {case.number} FAILED: {outcome.exit_reason} (exit code {outcome.exit_code})",
                 f"  {shlex.join(command)}",
                 f"  again: scripts/torture --seed {self.seed} --only {case.number}"
                 f" --program {paths.shown(self.program.path)}",
-                *(f"  | {line}" for line in [*filter(None, [record.get("verdict_detail")]), *said]),
+                *(f"  | {line}" for line in [*filter(None, [(outcome.record or {}).get("verdict_detail")]), *said]),
             ]
         )
 
+    def count(self, number: int, outcome: Outcome) -> None:
+        """Notes what a run came to, for the last words."""
+        record = outcome.record or {}
+        if outcome.exit_reason == runner.INTERRUPTED:
+            return
+        self.done += 1
+        if outcome.exit_reason == runner.OK:
+            self.scopes[record.get("history_scope", "none")] += 1
+            self.operations += record.get("history_operations", 0)
+        else:
+            self.failed.append(number)
 
-def _torture(job: Torture, numbers: Sequence[int], folder: Path) -> None:
+
+def _torture(job: Torture, numbers: Sequence[int], folder: Path, jobs: int) -> None:
     """Runs them all, or fewer after Ctrl-C."""
     shown = progress.make(len(numbers))
     try:
         with Interrupt(shown.say) as interrupt:
-            for number in numbers:
-                report = job.run(job.case(number), folder, interrupt)
+            for number, outcome, report in _outcomes(job, numbers, folder, jobs, interrupt):
+                job.count(number, outcome)
                 if report:
                     shown.say(report)
                 shown.run_ended()
-                if interrupt.requested:
-                    break
     finally:
         shown.close()
+
+
+def _outcomes(
+    job: Torture, numbers: Sequence[int], folder: Path, jobs: int, interrupt: Interrupt
+) -> Iterator[tuple[int, Outcome, str | None]]:
+    """Of each run in order, as far as they were begun before Ctrl-C."""
+
+    def one(number: int) -> tuple[int, Outcome, str | None] | None:
+        return None if interrupt.requested else (number, *job.run(job.case(number), folder, interrupt))
+
+    if jobs == 1:  # without a thread, so that whoever waits for the run is who gets the signal
+        yield from filter(None, map(one, numbers))
+        return
+    with ThreadPoolExecutor(jobs) as threads:
+        yield from filter(None, threads.map(one, numbers))
 
 
 def run(words: Sequence[str]) -> int:
@@ -149,7 +171,7 @@ def run(words: Sequence[str]) -> int:
         if job.keep:
             make_folder(job.keep)
         folder = job.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="readyq-torture-")))
-        _torture(job, numbers, folder)
+        _torture(job, numbers, folder, options.jobs)
     scopes = ", ".join(f"{count} {scope}" for scope, count in sorted(job.scopes.items())) or "none"
     tell(f"torture: {job.done - len(job.failed)} of {job.done} runs correct; histories: {scopes}; "
          f"{job.operations} operations judged")

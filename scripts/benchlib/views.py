@@ -33,7 +33,9 @@ def _rows(record: dict[str, Any]) -> dict[str, Iterator[Row]]:
         "throughput.csv": iter([record]),
         "latency.csv": _latency_rows(record),
         "histogram.csv": _histogram_rows(record),
-        "accounting.csv": _accounting_rows(record),
+        "accounting.csv": _thread_rows(record, "accounting"),
+        "timeline.csv": _timeline_rows(record),
+        "threads.csv": _thread_rows(record, "per_thread"),
     }
 
 
@@ -49,9 +51,14 @@ def _histogram_rows(record: Row) -> Iterator[Row]:
             yield identity | {"bin_low_ns": low_ns, "bin_high_ns": high_ns, "count": count}
 
 
-def _accounting_rows(record: Row) -> Iterator[Row]:
-    for thread in record.get("accounting", []):
+def _thread_rows(record: Row, member: str) -> Iterator[Row]:
+    for thread in record.get(member, []):
         yield _identity(record) | thread
+
+
+def _timeline_rows(record: Row) -> Iterator[Row]:
+    for start_ns, length_ns, operations in record.get("timeline", []):
+        yield _identity(record) | {"interval_start_ns": start_ns, "interval_ns": length_ns, "operations": operations}
 
 
 def _identity(record: Row) -> Row:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Queues that publish with release, and leave the rest to core/sync/sleepers.h: a producer that enqueues and then finds
-// the consumer awake, against a consumer that says that it sleeps and then finds nothing, at full speed. One of them
-// has to see the other; else the consumer would sleep on an item.
+// Queues that publish with release, and leave the rest to core/sync/sleep_fence.h: a producer that enqueues and then
+// finds the consumer awake, against a consumer that says that it sleeps and then finds nothing, at full speed. One of
+// them has to see the other; else the consumer would sleep on an item.
 #include "core/check/conformance/env.h"
 #include "core/run/params.h"
 #include "tests/litmus.h"
@@ -31,13 +31,13 @@ static void put(void)
 {
     const int result = queue_enqueue(&sides.producer, 1);
     sides.found_awake =
-        result == QUEUE_OK && at_load_sc(&sides.asleep, AT(test_sleepers_look, test_sleepers_tell)) == 0;
+        result == QUEUE_OK && at_load_sc(&sides.asleep, AT(test_sleep_fence_look, test_sleep_fence_tell)) == 0;
 }
 
 static void go_to_sleep(void)
 {
     uintptr_t item;
-    at_xchg_sc(&sides.asleep, 1, AT(test_sleepers_tell, test_sleepers_look));
+    at_xchg_sc(&sides.asleep, 1, AT(test_sleep_fence_tell, test_sleep_fence_look));
     sides.found_nothing = queue_dequeue(&sides.consumer, &item) == QUEUE_EMPTY;
 }
 
@@ -71,7 +71,7 @@ static void test_nobody_sleeps_on_an_item(void **state)
     litmus_must_hold();
 }
 
-// Ours that include core/sync/sleepers.h.
+// Ours that include core/sync/sleep_fence.h.
 #define ON(queue)                                                                              \
     {                                                                                          \
         "nobody sleeps on an item of " queue, test_nobody_sleeps_on_an_item, NULL, NULL, queue \
@@ -81,5 +81,5 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {ON("lamport"), ON("cc_synch"), ON("two_lock"), ON("mpsc_ring"),
                                        ON("vyukov_ring")};
-    return cmocka_run_group_tests_name("litmus sleepers", tests, litmus_set_up, litmus_tear_down);
+    return cmocka_run_group_tests_name("litmus sleep fence", tests, litmus_set_up, litmus_tear_down);
 }
