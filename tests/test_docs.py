@@ -4,10 +4,12 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from test_plan_file import PLANS
 
 ROOT = Path(__file__).resolve().parents[1]
 HEREDOC = re.compile(r"<<'(\w+)'$")
@@ -20,18 +22,36 @@ ELSEWHERE = {
     "scripts/test": ".ci/run",
     "scripts/test --full": "by hand",
     "scripts/setup tests": ".ci/run",
-    "scripts/sweep scripts/plans/contention.toml": "by hand: a quarter of an hour; its cells are checked by --dry-run",
-    "scripts/sweep scripts/plans/libuv.toml": "by hand: minutes; its cells are checked by --dry-run",
-    "scripts/sweep scripts/plans/ablations.toml": "by hand: minutes; its cells are checked by --dry-run",
-    "scripts/sweep scripts/plans/accounting.toml": "by hand: minutes; its cells are checked by --dry-run",
+    "scripts/sweep scripts/plans/contention.toml": "by hand: a quarter of an hour; its cells by test_plan_file.py",
+    "scripts/sweep scripts/plans/libuv.toml": "by hand: minutes; its cells by test_plan_file.py",
+    "scripts/sweep scripts/plans/ablations.toml": "by hand: minutes; its cells by test_plan_file.py",
+    "scripts/sweep scripts/plans/accounting.toml": "by hand: minutes; its cells by test_plan_file.py",
     "build/release/readyq run --workload producer_consumer --queue mutex_list --duration 20s --check full "
     "--history big.history": "test_long.py",
     "build/release/readyq history big.history --rank": "test_long.py",
-    "scripts/sweep scripts/plans/queues.toml": "by hand: half an hour; its cells are checked by --dry-run",
-    "scripts/sweep scripts/plans/many_to_one.toml": "by hand: minutes; its cells are checked by --dry-run",
-    "scripts/sweep scripts/plans/counterparts.toml": "by hand: minutes; its cells are checked by --dry-run",
-    "scripts/sweep scripts/plans/check.toml": "by hand: minutes; its cells are checked by --dry-run",
-    "scripts/sweep scripts/plans/overhead.toml": "by hand: minutes; its cells are checked by test_plan_file.py",
+    "scripts/sweep scripts/plans/queues.toml": "by hand: half an hour; its cells by test_plan_file.py",
+    "scripts/sweep scripts/plans/many_to_one.toml": "by hand: minutes; its cells by test_plan_file.py",
+    "scripts/sweep scripts/plans/counterparts.toml": "by hand: minutes; its cells by test_plan_file.py",
+    "scripts/sweep scripts/plans/check.toml": "by hand: minutes; its cells by test_plan_file.py",
+    "scripts/sweep scripts/plans/queue_loads.toml": "by hand: minutes; its cells by test_plan_file.py",
+    "scripts/sweep scripts/plans/pools_quick.toml": "by hand: a minute; its cells by test_plan_file.py",
+    "scripts/gate HEAD~1 HEAD": "by hand: ten minutes; test_gate_check.py",
+    "scripts/gate HEAD~1 . --budget 10m": "likewise",
+    "scripts/gate HEAD~1 HEAD --budget 10m": "likewise",
+    "scripts/gate --self-test": ".ci/run",
+    "scripts/gate --calibrate --kind builds --budget 10m --for 2h": "by hand; test_gate_calibrate.py",
+    "scripts/gate --calibrate --kind power --level 5 --budget 10m --for 1h": "likewise",
+    "scripts/gate --calibrate --report": "likewise",
+    "scripts/sweep scripts/plans/pools.toml": "by hand: forty minutes; its cells by test_plan_file.py",
+    "scripts/sweep scripts/plans/open_loop.toml": "by hand: minutes; its cells by test_plan_file.py",
+    "scripts/sweep scripts/plans/keyed.toml": "by hand: minutes; its cells by test_plan_file.py",
+    "scripts/sweep scripts/plans/file_io.toml": "by hand: a minute; its cells by test_plan_file.py",
+    "scripts/sweep scripts/plans/deflate.toml": "by hand: a minute; its cells by test_plan_file.py",
+    "scripts/sweep scripts/plans/idle_wake.toml": "by hand: minutes; its cells by test_plan_file.py",
+    "scripts/sweep scripts/plans/scheduler_busy.toml": "by hand: two minutes; its cells by test_plan_file.py",
+    "scripts/sweep scripts/plans/faults.toml": "by hand: two minutes; its cells by test_plan_file.py",
+    "scripts/sweep scripts/plans/instrumentation.toml": "by hand: minutes; its cells by test_plan_file.py",
+    "scripts/sweep scripts/plans/overhead.toml": "by hand: minutes; its cells by test_plan_file.py",
 }
 
 
@@ -64,8 +84,8 @@ def test_every_command_of_the_document_does_what_it_says(document: str, readyq: 
     for kept in ("scripts", "core", "queues"):
         (tmp_path / kept).symlink_to(ROOT / kept)
     (tmp_path / "results").mkdir()
-    for kept in ("reference", "reference-ablations"):
-        (tmp_path / "results" / kept).symlink_to(ROOT / "results" / kept)
+    for kept in ("reference", "reference-ablations", "reference-pools", "reference-open-loop"):
+        shutil.copytree(ROOT / "results" / kept, tmp_path / "results" / kept)
     (tmp_path / "build" / "release").mkdir(parents=True)
     (tmp_path / "build" / "release" / "readyq").symlink_to(readyq)
     environment = os.environ | {"READYQ": str(readyq), "PATH": "/usr/bin:/bin"}
@@ -90,11 +110,10 @@ def test_the_links_and_files_that_it_names_exist(document: str) -> None:
         assert (ROOT / target).exists(), f"{document} links to {target}, which does not exist"
 
 
-@pytest.mark.parametrize("command", [command for command, where in ELSEWHERE.items() if "by --dry-run" in where])
-def test_the_long_plans_are_accepted(command: str, readyq: Path) -> None:
-    done = subprocess.run([*shlex.split(command), "--dry-run", "--program", readyq], cwd=ROOT, capture_output=True,
-                          text=True, check=False)
-    assert done.returncode == 0, done.stderr
+@pytest.mark.parametrize("command", [command for command, where in ELSEWHERE.items() if "test_plan_file" in where])
+def test_the_long_plans_are_among_those_whose_cells_are_checked(command: str) -> None:
+    script, path = shlex.split(command)
+    assert script == "scripts/sweep" and path in [f"scripts/plans/{plan.name}" for plan in PLANS]
 
 
 def test_the_dictionary_is_what_the_program_says(readyq: Path) -> None:
@@ -108,7 +127,7 @@ def test_written_files_have_the_columns_of_the_dictionary(readyq: Path, tmp_path
                     tmp_path / "one"], capture_output=True, check=True)
     text = (ROOT / "results" / "README.md").read_text()
     sections = re.split(r"^#+ ", text, flags=re.M)
-    for name in ("throughput.csv", "latency.csv", "histogram.csv", "accounting.csv"):
+    for name in ("throughput.csv", "latency.csv", "histogram.csv", "accounting.csv", "timeline.csv", "threads.csv"):
         section = next(part for part in sections if part.startswith(name))
         documented = re.findall(r"^\| `?(\w+)`? \|", section, re.M)[1:]
         header = (tmp_path / "one" / name).read_text().splitlines()[0].split(",")

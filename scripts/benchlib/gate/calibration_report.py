@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a calibration found: calibration.json, calibration.md and power.svg in its folder."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchlib import command, files, paths
+from benchlib.gate import calibration_tally
+from benchlib.gate.calibration_kinds import KINDS
+from benchlib.gate.calibration_tally import Tally
+
+SCHEMA_VERSION = 1
+JSON, TEXT = "calibration.json", "calibration.md"
+DEFAULT_FOLDER = paths.RESULTS / "calibration"
+DEFAULT_HOURS = 1.0
+
+
+def write(folder: Path) -> None:
+    """Writes the three files, and prints the text."""
+    found = calibration_tally.tallies(folder)
+    content = {
+        "schema_version": SCHEMA_VERSION,
+        "hours": round(sum(one["hours"] for one in found), 2),
+        "streams": found,
+        "targets": calibration_tally.targets(found),
+    }
+    files.write_whole(folder / JSON, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    told = text(content, folder)
+    files.write_whole(folder / TEXT, told)
+    _draw(found, folder)
+    command.tell(told)
+
+
+def _draw(found: Sequence[Tally], folder: Path) -> None:
+    """The figure; figures need Matplotlib, which the gate itself does not."""
+    try:
+        from benchlib.gate import calibration_figure
+    except ImportError as error:
+        print(f"gate: power.svg is not drawn, as {error.name} is not installed", file=sys.stderr)
+        return
+    calibration_figure.draw(found, folder)
+
+
+def text(content: dict[str, Any], folder: Path) -> str:
+    """All of it in Markdown."""
+    found = content["streams"]
+    alike = [one for one in found if KINDS[one["kind"]].is_alike]
+    injected = [one for one in found if not KINDS[one["kind"]].is_alike]
+    machines = " and ".join(sorted({one["machine"] for one in found}))
+    return "\n".join([
+        "# Calibration of the regression gate",
+        "",
+        f"Machine {machines}; {content['hours']:.1f} hours of measuring, {sum(one['checks'] for one in found)} whole "
+        "checks. Every bound is exact (Clopper and Pearson) and holds with 95 % by itself. The raw data are beside "
+        "this file; `scripts/gate --calibrate --report` makes it from them.",
+        "",
+        *_alike(alike),
+        *_injected(injected),
+        *_detectable(found),
+        *_targets(content["targets"], folder),
+        *_streams(found),
+        "",
+    ])  # fmt: skip
+
+
+def _table(heads: Sequence[str], lines: Iterable[Sequence[object]]) -> list[str]:
+    return [_line(heads), _line(["---"] * len(heads)), *map(_line, lines), ""]
+
+
+def _line(values: Sequence[object]) -> str:
+    return f"| {' | '.join(map(str, values))} |"
+
+
+def _alike(found: Sequence[Tally]) -> list[str]:
+    """Both arms equally fast: what fires is a false alarm."""
+    if not found:
+        return []
+    lines = [
+        (KINDS[one["kind"]].about, _hits(one["regressions"]), f"{_percent(one['regressions']['high'])} at most",
+         one["suspected"], _hits(one["inconclusive"]), one["outcomes"]["invalid"], _duration(one))
+        for one in found
+    ]  # fmt: skip
+    heads = ("arms", "false alarms", "their share", "suspected", "inconclusive", "invalid", "a check takes")
+    said = "Suspected: the looks found a regression, which the confirmation could still clear."
+    return ["## False alarms", "", *_table(heads, lines), said, ""]
+
+
+def _injected(found: Sequence[Tally]) -> list[str]:
+    if not found:
+        return []
+    lines = [
+        (one["kind"], f"{one['level_percent']:g} %", _achieved(one), _hits(one["regressions"]),
+         f"{_percent(one['regressions']['low'])} at least", _hits(one["inconclusive"]), one["outcomes"]["invalid"])
+        for one in found
+    ]  # fmt: skip
+    heads = ("what is injected", "wanted", "achieved", "caught", "their share", "inconclusive", "invalid")
+    said = [f"- {one['kind']}: {KINDS[one['kind']].about}" for one in {one["kind"]: one for one in found}.values()]
+    advisory = [f"- {one['kind']}: {_advisory(one)}" for one in found if one["advisory_fired"]]
+    return ["## Power", "", *_table(heads, lines), *said, *advisory, "", "![power](power.svg)", ""]
+
+
+def _advisory(one: Tally) -> str:
+    """What the tests said that can fail no check."""
+    shares = ", ".join(f"{name} in {_hits(share)}" for name, share in one["advisory_fired"].items())
+    return f"advisory tests that fired: {shares}"
+
+
+def _achieved(one: Tally) -> str:
+    """Of each gated test."""
+    return "; ".join(f"{name} {_between(found)}" for name, found in one["achieved_percent"].items())
+
+
+def _between(found: dict[str, Any]) -> str:
+    if found["percent"] is None:
+        return "unknown"
+    bounds = f" ({found['low']:+.1f} to {found['high']:+.1f})" if "low" in found and "high" in found else ""
+    return f"{found['percent']:+.1f} %{bounds}"
+
+
+def _detectable(found: Sequence[Tally]) -> list[str]:
+    """Minimum detectable effects, by the spread that the checks had."""
+    names = list(dict.fromkeys(name for one in found for name in one["detectable_percent"]))
+    lines = [
+        (_name(one), *(_points(one["detectable_percent"].get(name)) for name in names))
+        for one in found
+        if one["detectable_percent"]
+    ]
+    if not lines:
+        return []
+    said = "Median over the checks of the least slowdown that each could have caught with the power wanted."
+    return ["## Minimum detectable effects", "", said, "", *_table(("stream", *names), lines)]
+
+
+def _points(value: float | None) -> str:
+    return "more than can be told" if value is None else f"{value:.1f} %"
+
+
+def _targets(targets: Sequence[dict[str, Any]], folder: Path) -> list[str]:
+    where = "" if folder.resolve() == DEFAULT_FOLDER else f" --folder {paths.recorded(folder)}"
+    lines = []
+    for one in targets:
+        stands, target = f"{one['value']:g}", f"{one['target']:g} at most"
+        if "of" in one:
+            stands = f"{one['value']} of {one['of']}, {_percent(one['at_most'])} at most"
+            target = f"{_percent(one['target'])} at most"
+        lacks = one["checks_needed"]
+        met = "yes" if one["met"] else f"{lacks} more checks without one" if lacks else "no"
+        further = f"`{_command(one)}{where}`" if one["checks_needed"] else ""
+        lines.append((_name(one), one["what"], target, stands, met, further))
+    return ["## How far each target is", "", *_table(("stream", "what", "target", "now", "met", "go on with"), lines)]
+
+
+def _command(one: dict[str, Any]) -> str:
+    level = f" --level {one['level_percent']:g}" if one["kind"] == "power" else ""
+    hours = max(0.1, one["hours_needed"] or DEFAULT_HOURS)
+    return f"scripts/gate --calibrate --kind {one['kind']}{level} --for {hours:.1f}h"
+
+
+def _streams(found: Sequence[Tally]) -> list[str]:
+    lines = [
+        (_name(one), one["commit"][:12], f"{one['hours']:.2f}", one["blocks"], one["vetoed_blocks"], one["checks"],
+         f"{one['first_pairs']} + {one['second_pairs']}", one["seed"], one["began"], one["ended"])
+        for one in found
+    ]  # fmt: skip
+    heads = ("stream", "commit", "hours", "blocks", "vetoed", "checks", "pairs a look", "seed", "began", "ended")
+    return ["## Streams", "", *_table(heads, lines)]
+
+
+def _name(one: dict[str, Any]) -> str:
+    return f"{one['kind']} {one['level_percent']:g} %" if one["level_percent"] is not None else one["kind"]
+
+
+def _hits(share: dict[str, Any]) -> str:
+    return f"{share['hits']} of {share['of']}"
+
+
+def _percent(value: float | None) -> str:
+    return "?" if value is None else f"{f'{100 * value:.1f}'.removesuffix('.0')} %"
+
+
+def _duration(one: Tally) -> str:
+    return f"{one['check_s']['median']:.0f} s, {one['check_s']['longest']:.0f} s at most" if one["check_s"] else ""
