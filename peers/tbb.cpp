@@ -47,7 +47,23 @@ unsigned probed(unsigned count)
     return count;
 }
 
-// Pins who enters the arena. Of one pool at a time; `life` tells the pools of a process apart.
+// Carries `work` out on a thread that ends: who has used oneTBB and lives keeps its threads from being joined, and the
+// caller may live as long as the process.
+template <class Work> void on_own_thread(const Work &work)
+{
+    std::exception_ptr failure;
+    std::thread([&] {
+        try {
+            work();
+        } catch (...) {
+            failure = std::current_exception();
+        }
+    }).join();
+    if (failure)
+        std::rethrow_exception(failure);
+}
+
+// Pins who enters the arena, once it observes. Of one pool at a time; `life` tells the pools of a process apart.
 class pinner : public tbb::task_scheduler_observer
 {
   public:
@@ -56,7 +72,6 @@ class pinner : public tbb::task_scheduler_observer
         for (unsigned i = 0; setup.worker_cpus && i < setup.workers; i++)
             cpus_.push_back(setup.worker_cpus[i]);
         topology_ = setup.topology;
-        observe(true);
     }
 
     ~pinner() override
@@ -113,7 +128,11 @@ class onetbb
           arena_(static_cast<int>(setup.workers), 0), pinner_(arena_, setup), homes_(new home[setup.schedulers])
     {
         try {
-            meet(setup.workers);
+            on_own_thread([&] {
+                arena_.initialize();
+                pinner_.observe(true);
+                meet(setup.workers);
+            });
             peer::must(pinner_.error, "pinning");
         } catch (...) {
             end();
@@ -176,6 +195,7 @@ class onetbb
     }
 
     // Joins the threads, unless a thread that lives has used oneTBB: then they sleep until there is another pool.
+    // Threads that are not joined may still hold parts of this one when the process ends, which are leaks to a checker.
     void end() noexcept
     {
         pinner_.observe(false);
