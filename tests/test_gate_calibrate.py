@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gate_machine import CALM, CELLS, TESTS, Arms, Machine
+from gate_machine import CALM, CELLS, TESTS, Arms, Machine, arm
 
 from benchlib.errors import Refused
 from benchlib.gate import (
@@ -337,7 +337,7 @@ def test_what_is_written_is_near_enough() -> None:
         assert near == pytest.approx(exact, abs=1e-6)
 
 
-def test_a_stream_is_of_one_thing(tmp_path: Path) -> None:
+def test_a_stream_is_of_one_thing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = question("same", work=tmp_path)
     measure(tmp_path / "s", asked, Machine(), 20)
     before = {path: path.read_bytes() for path in (tmp_path / "s").iterdir()}
@@ -350,7 +350,42 @@ def test_a_stream_is_of_one_thing(tmp_path: Path) -> None:
     for what, other in others:
         with pytest.raises(Refused, match=f"was begun with another {what}"):
             measure(tmp_path / "s", other, Machine(measured=20), 30)
+    monkeypatch.setattr(calibration_session, "Arms", OtherArms)
+    with pytest.raises(Refused, match="was begun with another machine and another program_sha256,"):
+        measure(tmp_path / "s", asked, Machine(measured=20), 30)
     assert {path: path.read_bytes() for path in (tmp_path / "s").iterdir()} == before
+
+
+class OtherArms(Arms):
+    """On another machine, of another program."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.base = arm("BASE", "another")
+
+    def check(self, cells: Any) -> str:
+        return "other-2cpu"
+
+
+@pytest.mark.parametrize(("is_known", "built"), [(True, "0123456789ab"), (False, "HEAD")])
+def test_a_stream_goes_on_with_its_program_whatever_the_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_known: bool, built: str
+) -> None:
+    """Its own commit while that is known; else another may build the same program."""
+    given: list[str] = []
+
+    class Watched(Arms):
+        def __init__(self, kind: Any, what: str, *more: Any) -> None:
+            super().__init__(kind)
+            given.append(what)
+            self.base = replace(self.base, commit="abcdef")
+
+    asked = question("same", work=tmp_path)
+    measure(tmp_path / "s", asked, Machine(), 20)
+    monkeypatch.setattr(calibration_session, "Arms", Watched)
+    monkeypatch.setattr(calibration_session.source, "is_commit", lambda commit, repository: is_known)
+    gone_on = measure(tmp_path / "s", asked, Machine(measured=20), 30)
+    assert given == [built] and len(gone_on.entries) == 30 and gone_on.meta["commit"] == "0123456789ab"
 
 
 def test_two_do_not_write_into_one_stream(tmp_path: Path) -> None:
@@ -411,7 +446,23 @@ def test_the_report_counts_and_tells(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert text == capsys.readouterr().out.removesuffix("\n")
     assert "| 0 of 10 | 25.9 % at most |" in text
     assert "scripts/gate --calibrate --kind power --level 5 --for" in text and str(tmp_path) not in text
-    assert (tmp_path / "c" / "power.svg").read_text().count("caught: exit code 1") >= 1
+    assert (tmp_path / "c" / "power-fake-2cpu.svg").read_text().count("caught: exit code 1") >= 1
+
+
+def test_each_machine_has_its_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Machines may have folders of their own under one report, and none is counted with another."""
+    here, there = tmp_path / "c" / "same", tmp_path / "c" / "other" / "same"
+    measure(here, question("same", work=tmp_path), Machine(noise=0.01), 8 + 3 * 12)
+    monkeypatch.setattr(calibration_session, "Arms", OtherArms)
+    measure(there, question("same", work=tmp_path), Machine(noise=0.01), 8 + 2 * 12)
+    calibration_report.write(tmp_path / "c")
+    content = json.loads((tmp_path / "c" / "calibration.json").read_text())
+    assert [(one["machine"], one["folder"], one["checks"]) for one in content["streams"]] == [
+        ("fake-2cpu", "same", 3), ("other-2cpu", "other/same", 2)
+    ]  # fmt: skip
+    text = (tmp_path / "c" / "calibration.md").read_text()
+    assert "| fake-2cpu | 0 of 3 |" in text and "| other-2cpu | 0 of 2 |" in text
+    assert "--folder c`" in text and "--folder other`" in text  # where each goes on
 
 
 def test_what_the_environment_spoilt_is_in_no_share(tmp_path: Path) -> None:
@@ -424,6 +475,7 @@ def test_what_the_environment_spoilt_is_in_no_share(tmp_path: Path) -> None:
 def test_targets_are_of_the_level_and_of_the_longest_check() -> None:
     share = {"hits": 299, "of": 299}
     made = {"regressions": share, "inconclusive": {"hits": 0, "of": 299}, "check_s": {"median": 1.0, "longest": 601.0}}
+    made |= {"folder": "x", "machine": "fake-2cpu"}
     levels = [{"kind": "power", "level_percent": level} | made for level in (2.0, calibration_tally.CAUGHT_LEVEL)]
     [caught] = calibration_tally.targets(levels)
     assert (caught["what"], caught["level_percent"], caught["met"]) == ("missed", 5.0, True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""power.svg: which share of whole checks caught a slowdown of all cells, by how great it was."""
+"""The power on one machine: which share of whole checks caught a slowdown of all cells, by how great it was."""
 
 import statistics
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from benchlib import frame, marks, style  # noqa: E402
 from benchlib.gate.calibration_tally import CAUGHT, CAUGHT_LEVEL, Tally  # noqa: E402
 from benchlib.style import Look  # noqa: E402
 
-NAME, SHAPE, PANEL = "power", (1, 1), (7.6, 4.4)
+SHAPE, PANEL = (1, 1), (7.6, 4.4)
 CAUGHT_TEXT, UNDECIDED_TEXT = "caught: exit code 1", "inconclusive: exit code 3"
 LOOKS = {
     CAUGHT_TEXT: Look(style.COLOURS[0], style.MARKERS[0], False),
@@ -23,8 +23,8 @@ LOOKS = {
 }
 
 
-def draw(found: Sequence[Tally], folder: Path) -> None:
-    """Writes the figure, if anything was injected evenly."""
+def draw(found: Sequence[Tally], folder: Path, name: str) -> None:
+    """Writes the figure, of streams of one machine, if anything was injected evenly."""
     streams = [one for one in found if one["kind"] == "power" and one["regressions"]["of"]]
     if not streams:
         return
@@ -52,7 +52,7 @@ def draw(found: Sequence[Tally], folder: Path) -> None:
     axes.set_ylim(-6, 106)
     axes.set_xlim(min(-0.5, *places), max(CAUGHT_LEVEL, *places) + 0.5)
     canvas.label(1, "slowdown achieved, median over the gated tests, in %", "share of whole checks, in %")
-    canvas.save(folder, NAME, ["svg"])
+    canvas.save(folder, name, ["svg"])
 
 
 def _slowdown(one: Tally) -> float:
@@ -65,11 +65,10 @@ def _subtitle(streams: Sequence[Tally]) -> str:
 
 def _notes(streams: Sequence[Tally]) -> list[str]:
     limits = streams[0]["thresholds"]
-    machines = " and ".join(sorted({one["machine"] for one in streams}))
     return [
         "Bar: exact bounds of Clopper and Pearson, each holding with 95 %. Dashed lines: "
         f"{limits['regression_percent']:g} %, above which a regression must lie; {limits['pass_percent']:g} %, below "
         f"which a pass must lie, and the share of {100 * CAUGHT:g} % that is to be caught there.",
-        f"machine {machines} \u00b7 commit {' and '.join(sorted({one['commit'][:12] for one in streams}))} \u00b7 "
+        f"machine {streams[0]['machine']} \u00b7 commit {' and '.join(sorted({one['commit'][:12] for one in streams}))} \u00b7 "
         f"{sum(one['hours'] for one in streams):.1f} hours",
     ]

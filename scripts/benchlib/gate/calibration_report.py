@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a calibration found: calibration.json, calibration.md and power.svg in its folder."""
+"""What a calibration found: calibration.json, calibration.md and a figure of the power a machine, in its folder."""
 
 import json
 import sys
@@ -19,7 +19,7 @@ DEFAULT_HOURS = 1.0
 
 
 def write(folder: Path) -> None:
-    """Writes the three files, and prints the text."""
+    """Writes the files, and prints the text."""
     found = calibration_tally.tallies(folder)
     content = {
         "schema_version": SCHEMA_VERSION,
@@ -39,9 +39,11 @@ def _draw(found: Sequence[Tally], folder: Path) -> None:
     try:
         from benchlib.gate import calibration_figure
     except ImportError as error:
-        print(f"gate: power.svg is not drawn, as {error.name} is not installed", file=sys.stderr)
+        print(f"gate: no figure is drawn, as {error.name} is not installed", file=sys.stderr)
         return
-    calibration_figure.draw(found, folder)
+    for machine in sorted({one["machine"] for one in found}):
+        mine = [one for one in found if one["machine"] == machine]
+        calibration_figure.draw(mine, folder, figure_name(machine))
 
 
 def text(content: dict[str, Any], folder: Path) -> str:
@@ -49,13 +51,12 @@ def text(content: dict[str, Any], folder: Path) -> str:
     found = content["streams"]
     alike = [one for one in found if KINDS[one["kind"]].is_alike]
     injected = [one for one in found if not KINDS[one["kind"]].is_alike]
-    machines = " and ".join(sorted({one["machine"] for one in found}))
     return "\n".join([
         "# Calibration of the regression gate",
         "",
-        f"Machine {machines}; {content['hours']:.1f} hours of measuring, {sum(one['checks'] for one in found)} whole "
-        "checks. Every bound is exact (Clopper and Pearson) and holds with 95 % by itself. The raw data are beside "
-        "this file; `scripts/gate --calibrate --report` makes it from them.",
+        f"{content['hours']:.1f} hours of measuring, {sum(one['checks'] for one in found)} whole checks. Every bound "
+        "is exact (Clopper and Pearson) and holds with 95 % by itself. The raw data are beside this file; "
+        "`scripts/gate --calibrate --report` makes it from them.",
         "",
         *_alike(alike),
         *_injected(injected),
@@ -79,11 +80,12 @@ def _alike(found: Sequence[Tally]) -> list[str]:
     if not found:
         return []
     lines = [
-        (KINDS[one["kind"]].about, _hits(one["regressions"]), f"{_percent(one['regressions']['high'])} at most",
+        (KINDS[one["kind"]].about, one["machine"], _hits(one["regressions"]),
+         f"{_percent(one['regressions']['high'])} at most",
          one["suspected"], _hits(one["inconclusive"]), one["outcomes"]["invalid"], _duration(one))
         for one in found
     ]  # fmt: skip
-    heads = ("arms", "false alarms", "their share", "suspected", "inconclusive", "invalid", "a check takes")
+    heads = ("arms", "machine", "false alarms", "their share", "suspected", "inconclusive", "invalid", "a check takes")
     said = "Suspected: the looks found a regression, which the confirmation could still clear."
     return ["## False alarms", "", *_table(heads, lines), said, ""]
 
@@ -92,14 +94,21 @@ def _injected(found: Sequence[Tally]) -> list[str]:
     if not found:
         return []
     lines = [
-        (one["kind"], f"{one['level_percent']:g} %", _achieved(one), _hits(one["regressions"]),
+        (one["kind"], one["machine"], f"{one['level_percent']:g} %", _achieved(one), _hits(one["regressions"]),
          f"{_percent(one['regressions']['low'])} at least", _hits(one["inconclusive"]), one["outcomes"]["invalid"])
         for one in found
     ]  # fmt: skip
-    heads = ("what is injected", "wanted", "achieved", "caught", "their share", "inconclusive", "invalid")
+    heads = ("what is injected", "machine", "wanted", "achieved", "caught", "their share", "inconclusive", "invalid")
     said = [f"- {one['kind']}: {KINDS[one['kind']].about}" for one in {one["kind"]: one for one in found}.values()]
-    advisory = [f"- {one['kind']}: {_advisory(one)}" for one in found if one["advisory_fired"]]
-    return ["## Power", "", *_table(heads, lines), *said, *advisory, "", "![power](power.svg)", ""]
+    advisory = [f"- {one['kind']} on {one['machine']}: {_advisory(one)}" for one in found if one["advisory_fired"]]
+    machines = sorted({one["machine"] for one in found if one["kind"] == "power"})
+    figures = [f"![power on {machine}]({figure_name(machine)}.svg)" for machine in machines]
+    return ["## Power", "", *_table(heads, lines), *said, *advisory, "", *figures, ""]
+
+
+def figure_name(machine: str) -> str:
+    """Of the figure of its power, without the suffix."""
+    return f"power-{machine}"
 
 
 def _advisory(one: Tally) -> str:
@@ -124,14 +133,14 @@ def _detectable(found: Sequence[Tally]) -> list[str]:
     """Minimum detectable effects, by the spread that the checks had."""
     names = list(dict.fromkeys(name for one in found for name in one["detectable_percent"]))
     lines = [
-        (_name(one), *(_points(one["detectable_percent"].get(name)) for name in names))
+        (_name(one), one["machine"], *(_points(one["detectable_percent"].get(name)) for name in names))
         for one in found
         if one["detectable_percent"]
     ]
     if not lines:
         return []
     said = "Median over the checks of the least slowdown that each could have caught with the power wanted."
-    return ["## Minimum detectable effects", "", said, "", *_table(("stream", *names), lines)]
+    return ["## Minimum detectable effects", "", said, "", *_table(("stream", "machine", *names), lines)]
 
 
 def _points(value: float | None) -> str:
@@ -139,7 +148,6 @@ def _points(value: float | None) -> str:
 
 
 def _targets(targets: Sequence[dict[str, Any]], folder: Path) -> list[str]:
-    where = "" if folder.resolve() == DEFAULT_FOLDER else f" --folder {paths.recorded(folder)}"
     lines = []
     for one in targets:
         stands, target = f"{one['value']:g}", f"{one['target']:g} at most"
@@ -148,24 +156,27 @@ def _targets(targets: Sequence[dict[str, Any]], folder: Path) -> list[str]:
             target = f"{_percent(one['target'])} at most"
         lacks = one["checks_needed"]
         met = "yes" if one["met"] else f"{lacks} more checks without one" if lacks else "no"
-        further = f"`{_command(one)}{where}`" if one["checks_needed"] else ""
-        lines.append((_name(one), one["what"], target, stands, met, further))
-    return ["## How far each target is", "", *_table(("stream", "what", "target", "now", "met", "go on with"), lines)]
+        further = f"`{_command(one, folder)}`" if one["checks_needed"] else ""
+        lines.append((_name(one), one["machine"], one["what"], target, stands, met, further))
+    heads = ("stream", "machine", "what", "target", "now", "met", "go on there with")
+    return ["## How far each target is", "", *_table(heads, lines)]
 
 
-def _command(one: dict[str, Any]) -> str:
+def _command(one: dict[str, Any], folder: Path) -> str:
     level = f" --level {one['level_percent']:g}" if one["kind"] == "power" else ""
     hours = max(0.1, one["hours_needed"] or DEFAULT_HOURS)
-    return f"scripts/gate --calibrate --kind {one['kind']}{level} --for {hours:.1f}h"
+    place = (folder / one["folder"]).parent
+    where = "" if place.resolve() == DEFAULT_FOLDER else f" --folder {paths.recorded(place)}"
+    return f"scripts/gate --calibrate --kind {one['kind']}{level} --for {hours:.1f}h{where}"
 
 
 def _streams(found: Sequence[Tally]) -> list[str]:
     lines = [
-        (_name(one), one["commit"][:12], f"{one['hours']:.2f}", one["blocks"], one["vetoed_blocks"], one["checks"],
+        (_name(one), one["machine"], one["commit"][:12], f"{one['hours']:.2f}", one["blocks"], one["vetoed_blocks"], one["checks"],
          f"{one['first_pairs']} + {one['second_pairs']}", one["seed"], one["began"], one["ended"])
         for one in found
     ]  # fmt: skip
-    heads = ("stream", "commit", "hours", "blocks", "vetoed", "checks", "pairs a look", "seed", "began", "ended")
+    heads = ("stream", "machine", "commit", "hours", "blocks", "vetoed", "checks", "pairs a look", "seed", "began", "ended")
     return ["## Streams", "", *_table(heads, lines)]
 
 

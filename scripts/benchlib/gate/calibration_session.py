@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchlib import units
+from benchlib import paths, units
 from benchlib.errors import Refused
-from benchlib.gate import calibration_size, planning
+from benchlib.gate import calibration_size, planning, source
 from benchlib.gate.calibration_cut import Cutter
 from benchlib.gate.calibration_kinds import ONE_TRY, Arms, Kind, Pair, beside, environments, scratch
 from benchlib.gate.calibration_stream import Stream, tests_told, thresholds_of, thresholds_told
@@ -59,13 +59,22 @@ class Session:
     def run(self, deadline: float) -> None:
         """Measures until `deadline`, by the monotonic clock. Whatever was measured is in the stream's journal."""
         asked = self._asked
-        given = asked.commit or self._stream.meta.get("commit") or "HEAD"
-        self._arms = Arms(asked.kind, str(given), self._seed, asked.work, self._say, self._interrupt)
+        given = asked.commit or self._own_commit() or "HEAD"
+        self._arms = Arms(asked.kind, given, self._seed, asked.work, self._say, self._interrupt)
         self._settle(self._identity(self._arms.check(asked.gate.cells)))
         try:
             self._sit(deadline)
         finally:
             self._arms.drop()
+
+    def _own_commit(self) -> str | None:
+        """The one that the stream began with, while there is such a one: histories are rewritten, programs stay."""
+        own = self._stream.meta.get("commit")
+        if not own or source.is_commit(own, paths.ROOT):
+            return own
+        self._say(f"commit {own}, with which {paths.shown(self._stream.folder)} began, is not known here; HEAD is "
+                  "built, and goes on if it is the same program")  # fmt: skip
+        return None
 
     def _sit(self, deadline: float) -> None:
         asked = self._asked
@@ -91,14 +100,13 @@ class Session:
         return random.Random(f"{self._seed}:{len(self._stream.entries)}").getrandbits(32)
 
     def _identity(self, machine: str) -> dict[str, Any]:
-        """What must be the same in every session."""
-        asked, base = self._asked, self._arms.base
+        """What must be the same in every session. Not the commit: many commits make one program."""
+        asked = self._asked
         return {
             "kind": asked.kind.name,
             "level": asked.level,
             "machine": machine,
-            "commit": base.commit or base.given,
-            "program_sha256": base.sha256,
+            "program_sha256": self._arms.base.sha256,
             "cells": {cell.name: told(cell) for cell in asked.gate.cells},
             "tests": tests_told(self._tests),
         }
@@ -107,7 +115,9 @@ class Session:
         """Writes down what a new stream is; refuses to mix another into an old one."""
         stream = self._stream
         if stream.fresh:
-            stream.fix(**identity, thresholds=thresholds_told(self._asked.gate.thresholds), seed=self._seed)
+            base = self._arms.base
+            thresholds = thresholds_told(self._asked.gate.thresholds)
+            stream.fix(**identity, commit=base.commit or base.given, thresholds=thresholds, seed=self._seed)
             return
         other = [name for name, value in identity.items() if stream.meta.get(name) != value]
         told = stream.meta["thresholds"]

@@ -28,15 +28,15 @@ Tally = dict[str, Any]
 
 
 def tallies(folder: Path) -> list[Tally]:
-    """One a stream with a plan, in the order of the kinds and by level."""
-    found = sorted(folder.glob(f"*/{META}"))
+    """One a stream with a plan, in the order of the kinds, by level and machine. A machine may have its own folder."""
+    found = sorted([*folder.glob(f"*/{META}"), *folder.glob(f"*/*/{META}")])
     streams = [(path.parent, read_meta(path.parent)) for path in found]
     ready = [(place, meta) for place, meta in streams if "first_pairs" in meta]
     if not ready:
         raise Refused(f"{folder} holds no stream of a calibration yet; measure one with --kind first")
     order = list(KINDS)
-    ready.sort(key=lambda one: (order.index(one[1]["kind"]), one[1]["level"] or 0.0))
-    return [tally(place, meta) for place, meta in ready]
+    ready.sort(key=lambda one: (order.index(one[1]["kind"]), one[1]["level"] or 0.0, one[1]["machine"]))
+    return [{"folder": place.relative_to(folder).as_posix()} | tally(place, meta) for place, meta in ready]
 
 
 def tally(folder: Path, meta: dict[str, Any]) -> Tally:
@@ -139,7 +139,7 @@ def _target(one: Tally, what: str, hits: int, n: int, most: float) -> dict[str, 
 
 def _entry(one: Tally, what: str, value: float, wanted: float, met: bool, lacks: int) -> dict[str, Any]:
     return {
-        "kind": one["kind"], "level_percent": one["level_percent"], "what": what, "value": value, "target": wanted,
-        "met": met, "checks_needed": lacks,
+        "folder": one["folder"], "kind": one["kind"], "level_percent": one["level_percent"],
+        "machine": one["machine"], "what": what, "value": value, "target": wanted, "met": met, "checks_needed": lacks,
         "hours_needed": _rounded(lacks * one["check_s"].get("median", math.nan) / 3600, 2) if lacks else 0,
     }  # fmt: skip

@@ -94,6 +94,11 @@ def find(given: str, label: str, repository: Path, say: Callable[[str], None]) -
     return _at(path, given, label)
 
 
+def is_commit(given: str, repository: Path) -> bool:
+    """Whether the repository has such a commit."""
+    return _commit(given, repository) is not None
+
+
 def _at(path: Path, given: str, label: str) -> Tree | Path:
     """What is there: a program, a folder with one, or sources to build one from."""
     if path.is_file():
