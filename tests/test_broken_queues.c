@@ -87,7 +87,7 @@ static const struct rejection rejections[] = {
 
 // That a thread stops at one certain instruction does not happen in every run: so many, each with a seed of its own,
 // before a queue counts as accepted.
-#define TRIES_MOST 40u
+#define TRIES_MOST 400u
 
 // Runs in a process of its own, for a thread that hangs can't be ended.
 static void run_child(const struct rejection *rejection)

@@ -2,6 +2,8 @@
 // BROKEN on purpose: a producer swings the end and then links its element. Meanwhile the list is cut there, and a
 // consumer that comes to the cut answers EMPTY, whatever other producers have put behind it. RETRY would be right. One
 // thread alone sees nothing.
+#include <sched.h>
+
 #include "tests/broken/base.h"
 
 struct blinks_element {
@@ -13,6 +15,7 @@ struct blinks {
     _Atomic(struct blinks_element *) last;
     struct blinks_element *first; // consumed already
     struct blinks_element stub;
+    _Atomic uint64_t turns;
     const struct queue_env *env;
 };
 
@@ -22,6 +25,7 @@ static int blinks_init(void *queue, const struct queue_env *env, const void *con
     (void)config;
     at_init(&q->stub.next, NULL);
     at_init(&q->last, &q->stub);
+    at_init(&q->turns, 0);
     q->first = &q->stub;
     q->env = env;
     return 0;
@@ -52,6 +56,8 @@ static int blinks_enqueue(void *queue, void *handle, uintptr_t item)
     at_init(&e->next, NULL);
     e->item = item;
     struct blinks_element *before = at_xchg_sc(&q->last, e, AT(broken_blinks_swing, broken_blinks_swing));
+    if (at_add_rlx(&q->turns, 1) % BROKEN_EVERY == 0)
+        sched_yield(); // the others may come by
     at_store_sc(&before->next, e, AT(broken_blinks_link, broken_blinks_look));
     return QUEUE_OK;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // BROKEN on purpose: counts an item as inside before it knows whether there is room, and takes it back if there is
 // none. Meanwhile others are told FULL though there is room. One producer alone sees nothing.
+#include <sched.h>
+
 #include "tests/broken/base.h"
 
 #define REFUSES_CAPACITY 8u
@@ -23,6 +25,8 @@ static int refuses_enqueue(void *queue, void *handle, uintptr_t item)
     int result = QUEUE_FULL;
     if (at_add_sc(&q->inside, 1, AT(broken_refuses_claim, broken_refuses_leave)) < REFUSES_CAPACITY)
         result = base_enqueue(&q->base, handle, item);
+    if (result == QUEUE_FULL && base_turn(&q->base, BROKEN_EVERY))
+        sched_yield(); // the others may come by
     if (result != QUEUE_OK)
         at_sub_sc(&q->inside, 1, AT(broken_refuses_back, broken_refuses_leave));
     return result;
