@@ -84,8 +84,8 @@ def test_every_command_of_the_document_does_what_it_says(document: str, readyq: 
     for kept in ("scripts", "core", "queues"):
         (tmp_path / kept).symlink_to(ROOT / kept)
     (tmp_path / "results").mkdir()
-    for kept in ("reference", "reference-ablations", "reference-pools", "reference-open-loop"):
-        shutil.copytree(ROOT / "results" / kept, tmp_path / "results" / kept)
+    for kept in (ROOT / "results").glob("reference*"):
+        shutil.copytree(kept, tmp_path / "results" / kept.name)
     (tmp_path / "build" / "release").mkdir(parents=True)
     (tmp_path / "build" / "release" / "readyq").symlink_to(readyq)
     environment = os.environ | {"READYQ": str(readyq), "PATH": "/usr/bin:/bin"}

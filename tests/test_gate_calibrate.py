@@ -367,11 +367,17 @@ class OtherArms(Arms):
         return "other-2cpu"
 
 
-@pytest.mark.parametrize(("is_known", "built"), [(True, "0123456789ab"), (False, "HEAD")])
+@pytest.mark.parametrize(
+    ("is_known", "is_there", "built"),
+    [(True, False, "0123456789ab"), (False, True, "0123456789ab"), (False, False, "HEAD")],
+)
 def test_a_stream_goes_on_with_its_program_whatever_the_commit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_known: bool, built: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_known: bool, is_there: bool, built: str
 ) -> None:
-    """Its own commit while that is known; else another may build the same program."""
+    """Its own commit or build folder while that is known; else another commit may build the same program."""
+    monkeypatch.chdir(tmp_path)
+    if is_there:
+        (tmp_path / "0123456789ab").mkdir()
     given: list[str] = []
 
     class Watched(Arms):

@@ -68,9 +68,9 @@ class Session:
             self._arms.drop()
 
     def _own_commit(self) -> str | None:
-        """The one that the stream began with, while there is such a one: histories are rewritten, programs stay."""
+        """What the stream began with, while it is there: histories are rewritten, programs stay."""
         own = self._stream.meta.get("commit")
-        if not own or source.is_commit(own, paths.ROOT):
+        if not own or source.is_commit(own, paths.ROOT) or Path(own).exists():
             return own
         self._say(f"commit {own}, with which {paths.shown(self._stream.folder)} began, is not known here; HEAD is "
                   "built, and goes on if it is the same program")  # fmt: skip

@@ -23,6 +23,7 @@ from benchlib.program import Program
 CELLS = paths.ROOT / "scripts" / "gates" / "default.toml"
 WORK = paths.ROOT / "build" / "gate"
 SEED_BITS = 32
+COUNTS = "report"  # what is done with exact counts that rose, unless told otherwise
 
 DESCRIPTION = """Says whether HEAD is slower than BASE: each a commit, a build folder or a program; or, with --queue
 twice, whether the second version of a plug-in is slower than the first. Both are built the same way and measured
@@ -79,7 +80,7 @@ def parser() -> argparse.ArgumentParser:
     add("--cells", type=Path, default=CELLS, metavar="FILE.toml", help="what to compare (scripts/gates/default.toml)")
     add("--out", type=Path, metavar="DIR", help="folder of the result, new or empty (default: in results/gates)")
     add("--budget", metavar="TIME", help="plan as many pairs as fit (10m), and say what they can detect")
-    add("--counts", choices=("report", "fail", "no"), default="report",
+    add("--counts", choices=(COUNTS, "fail", "no"), default=COUNTS,
         help="exact counts that rose: report them (default), fail, or do not count at all")  # fmt: skip
     add("--record", type=Path, metavar="FILE", help="append the medians to this history; see scripts/history")
     add("--seed", type=int, metavar="N", help="of the order of the runs (default: random, and recorded)")
@@ -116,6 +117,7 @@ def _gate(words: Sequence[str]) -> int:
     if options.self_test or options.calibrate:
         if options.base or options.queue:
             raise Refused("the gate itself is to be tested, so there is no BASE and HEAD to compare")
+        _refuse_idle(options)
         return self_test.run(options) if options.self_test else calibrate.run(options)
     _check_arms(options)
     return _check(options, gate_file.read(options.cells, thresholds_given(options)))
@@ -132,6 +134,17 @@ def _refuse_thresholds(options: argparse.Namespace) -> None:
     if given:
         option = "--" + given[0].replace("_", "-")
         raise Refused(f"--self-test judges by its own thresholds, so that {option} would do nothing")
+
+
+def _refuse_idle(options: argparse.Namespace) -> None:
+    """Options of a check that the self-test, or a calibration, has no use for: nobody means them to do nothing."""
+    mode, idle = "--calibrate", ["program", "out", "record"]
+    if options.self_test:
+        mode, idle = "--self-test", [*idle, "budget", "seed"]
+    given = [f"--{name}" for name in idle if getattr(options, name) is not None]
+    given += ["--counts"] * (options.counts != COUNTS)
+    if given:
+        raise Refused(f"{given[0]} is an option of a check, and would do nothing with {mode}")
 
 
 def _check_arms(options: argparse.Namespace) -> None:
