@@ -16,8 +16,8 @@ from gate_machine import CALM, CELLS, TESTS, Arms, Machine, arm
 
 from benchlib.errors import Refused
 from benchlib.gate import (
-    calibrate, calibration_report, calibration_rows, calibration_session, calibration_size, calibration_tally, decide,
-    neighbour,
+    calibrate, calibration_figure, calibration_report, calibration_rows, calibration_session, calibration_size,
+    calibration_tally, decide, neighbour,
 )  # fmt: skip
 from benchlib.gate.accounts import Accounts
 from benchlib.gate.calibration_cut import Cutter, Sizes, Whole, cut
@@ -469,6 +469,14 @@ def test_each_machine_has_its_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     text = (tmp_path / "c" / "calibration.md").read_text()
     assert "| fake-2cpu | 0 of 3 |" in text and "| other-2cpu | 0 of 2 |" in text
     assert "--folder c`" in text and "--folder other`" in text  # where each goes on
+
+
+def test_each_machine_has_a_figure_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Any] = []
+    monkeypatch.setattr(calibration_figure, "draw", lambda *given: drawn.append(given))
+    found = [{"machine": machine} for machine in ("b", "a", "b")]
+    calibration_report._draw(found, tmp_path)
+    assert drawn == [([found[1]], tmp_path, "power-a"), ([found[0], found[2]], tmp_path, "power-b")]
 
 
 def test_what_the_environment_spoilt_is_in_no_share(tmp_path: Path) -> None:

@@ -69,6 +69,7 @@ def _notes(streams: Sequence[Tally]) -> list[str]:
         "Bar: exact bounds of Clopper and Pearson, each holding with 95 %. Dashed lines: "
         f"{limits['regression_percent']:g} %, above which a regression must lie; {limits['pass_percent']:g} %, below "
         f"which a pass must lie, and the share of {100 * CAUGHT:g} % that is to be caught there.",
-        f"machine {streams[0]['machine']} \u00b7 commit {' and '.join(sorted({one['commit'][:12] for one in streams}))} \u00b7 "
+        f"machine {streams[0]['machine']} \u00b7 "
+        f"commit {' and '.join(sorted({one['commit'][:12] for one in streams}))} \u00b7 "
         f"{sum(one['hours'] for one in streams):.1f} hours",
     ]

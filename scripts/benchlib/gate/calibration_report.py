@@ -172,8 +172,8 @@ def _command(one: dict[str, Any], folder: Path) -> str:
 
 def _streams(found: Sequence[Tally]) -> list[str]:
     lines = [
-        (_name(one), one["machine"], one["commit"][:12], f"{one['hours']:.2f}", one["blocks"], one["vetoed_blocks"], one["checks"],
-         f"{one['first_pairs']} + {one['second_pairs']}", one["seed"], one["began"], one["ended"])
+        (_name(one), one["machine"], one["commit"][:12], f"{one['hours']:.2f}", one["blocks"], one["vetoed_blocks"],
+         one["checks"], f"{one['first_pairs']} + {one['second_pairs']}", one["seed"], one["began"], one["ended"])
         for one in found
     ]  # fmt: skip
     heads = ("stream", "machine", "commit", "hours", "blocks", "vetoed", "checks", "pairs a look", "seed", "began", "ended")
