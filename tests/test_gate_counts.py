@@ -3,6 +3,7 @@
 """The gate's exact numbers: what is counted of which arm, what an operation costs, what rose, and what cannot be told."""
 
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from benchlib.gate import callgrind, counting_build, counts, steps
 from benchlib.gate.model import Arm, Cell, Count
 from benchlib.gate.steps import CannotCount
+from benchlib.interrupt import Interrupt
 
 QUEUE_CELL = Cell("pairs", {"workload": "pairs", "queue": "erts_mpsc"},
                   ("--workload", "pairs", "--queue", "erts_mpsc"), 0.4)  # fmt: skip
@@ -55,7 +57,7 @@ def ignore(text: str) -> None:
 
 @pytest.fixture
 def no_valgrind(monkeypatch: pytest.MonkeyPatch) -> None:
-    def absent(program: Path, words: object) -> list[int]:
+    def absent(*_: object) -> list[int]:
         raise CannotCount("instructions were not counted: valgrind is not installed (scripts/setup base)")
 
     monkeypatch.setattr(callgrind, "instructions", absent)
@@ -70,7 +72,7 @@ def by_name(found: list[Count]) -> dict[str, tuple[float | None, float | None]]:
 
 def test_an_operation_costs_the_difference_of_two_lengths(tmp_path: Path, no_valgrind: None) -> None:
     program = fake(tmp_path / "a" / "readyq")
-    found, notes = counts.counts(arm(program), arm(program, "HEAD"), [QUEUE_CELL], tmp_path, ignore)
+    found, notes = counts.counts(arm(program), arm(program, "HEAD"), [QUEUE_CELL], tmp_path, ignore, None)
     assert by_name(found) == {
         "erts_mpsc, pairs: allocations an operation": (1 / 16, 1 / 16),
         "erts_mpsc, pairs: notifications an operation": (0.5, 0.5),
@@ -82,7 +84,7 @@ def test_queue_and_pool_are_counted_once_each(tmp_path: Path, no_valgrind: None)
     program = fake(tmp_path / "a" / "readyq")
     told: list[str] = []
     found, _ = counts.counts(
-        arm(program), arm(program, "HEAD"), [QUEUE_CELL, POOL_CELL, QUEUE_CELL, POOL_CELL], tmp_path, told.append
+        arm(program), arm(program, "HEAD"), [QUEUE_CELL, POOL_CELL, QUEUE_CELL, POOL_CELL], tmp_path, told.append, None
     )
     assert told == ["counting the steps of erts_mpsc", "counting the steps of erts with erts_mpsc of 2 workers"]
     assert "erts with erts_mpsc of 2 workers, pairs: wakes an operation" in by_name(found)
@@ -90,7 +92,7 @@ def test_queue_and_pool_are_counted_once_each(tmp_path: Path, no_valgrind: None)
 
 def test_an_arm_without_the_command_has_no_numbers(tmp_path: Path, no_valgrind: None) -> None:
     old, new = fake(tmp_path / "old" / "readyq", old=True), fake(tmp_path / "new" / "readyq")
-    found, notes = counts.counts(arm(old), arm(new, "HEAD"), [QUEUE_CELL, POOL_CELL], tmp_path, ignore)
+    found, notes = counts.counts(arm(old), arm(new, "HEAD"), [QUEUE_CELL, POOL_CELL], tmp_path, ignore, None)
     assert all(count.base is None and count.head is not None for count in found) and found
     assert [note for note in notes if note.startswith("BASE")] == [
         "BASE (the base): its program is older than `readyq steps`"
@@ -103,15 +105,15 @@ def test_a_plug_in_takes_the_place_of_the_queue(tmp_path: Path, no_valgrind: Non
     plugins = [tmp_path / name / "mine.so" for name in ("old", "new")]
     told: list[str] = []
     pair = [arm(program, label, plugin=path) for label, path in zip(("BASE", "HEAD"), plugins, strict=True)]
-    found, _ = counts.counts(*pair, [QUEUE_CELL], tmp_path, told.append)
+    found, _ = counts.counts(*pair, [QUEUE_CELL], tmp_path, told.append, None)
     assert told == ["counting the steps of mine.so"] and found
 
 
 def test_what_is_not_the_same_twice_is_no_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     numbers = iter(range(1000, 2000))
-    monkeypatch.setattr(callgrind, "instructions", lambda program, words: [next(numbers)])
+    monkeypatch.setattr(callgrind, "instructions", lambda *_: [next(numbers)])
     program = fake(tmp_path / "a" / "readyq")
-    found, notes = counts.counts(arm(program), arm(program, "HEAD"), [QUEUE_CELL], tmp_path, ignore)
+    found, notes = counts.counts(arm(program), arm(program, "HEAD"), [QUEUE_CELL], tmp_path, ignore, None)
     assert not [count for count in found if "instructions" in count.name]
     assert any("two counts of the same were not equal" in note for note in notes)
 
@@ -123,9 +125,9 @@ def test_what_is_not_the_same_twice_is_no_number(tmp_path: Path, monkeypatch: py
 def test_phases_that_callgrind_cannot_tell_apart_are_no_numbers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, numbers: list[int], sentence: str
 ) -> None:
-    monkeypatch.setattr(callgrind, "instructions", lambda program, words: numbers)
+    monkeypatch.setattr(callgrind, "instructions", lambda *_: numbers)
     program = fake(tmp_path / "a" / "readyq")
-    found, notes = counts.counts(arm(program), arm(program, "HEAD"), [QUEUE_CELL], tmp_path, ignore)
+    found, notes = counts.counts(arm(program), arm(program, "HEAD"), [QUEUE_CELL], tmp_path, ignore, None)
     assert found and not [count for count in found if "instructions" in count.name]
     assert any(sentence in note for note in notes)
 
@@ -179,15 +181,19 @@ def test_atomic_accesses_come_from_another_build(
     tmp_path: Path, from_sources: Callable[[str, int], Arm], no_valgrind: None
 ) -> None:
     base, head = from_sources("BASE", 2), from_sources("HEAD", 4)
-    found, notes = counts.counts(base, head, [QUEUE_CELL], tmp_path, ignore)
+    found, notes = counts.counts(base, head, [QUEUE_CELL], tmp_path, ignore, None)
     assert by_name(found)["erts_mpsc, pairs: atomic loads an operation"] == (1.5, 2.5)
     assert by_name(found)["erts_mpsc, pairs: sequentially consistent accesses an operation"] == (0.5, 0.5)
     assert not [name for name in by_name(found) if "compare-and-swap" in name]  # none in either
     assert [count.name for count in counts.worse(found)] == ["erts_mpsc, pairs: atomic loads an operation"]
     assert all("valgrind" in note for note in notes)
     told: list[str] = []
-    counting_build.program(base, told.append)
+    counting_build.program(base, tmp_path, told.append, None)
     assert not told, "it is built once"
+    assert base.tree
+    (base.tree.parent / counting_build.WHOLE).unlink()  # as a kill in the middle leaves it
+    counting_build.program(base, tmp_path, told.append, None)
+    assert told == ["BASE: building once more, to count atomic accesses"]
 
 
 def test_sources_that_cannot_be_counted_are_told(tmp_path: Path, from_sources: Callable[[str, int], Arm]) -> None:
@@ -195,10 +201,39 @@ def test_sources_that_cannot_be_counted_are_told(tmp_path: Path, from_sources: C
     assert old.tree and broken.tree
     (old.tree / "CMakeLists.txt").write_text("project(old)")
     with pytest.raises(CannotCount, match="older than the option READYQ_COUNT"):
-        counting_build.program(old, ignore)
+        counting_build.program(old, tmp_path, ignore, None)
     (broken.tree / "broken").touch()
     with pytest.raises(CannotCount, match="failed in ninja; the log is .*counting.log"):
-        counting_build.program(broken, ignore)
+        counting_build.program(broken, tmp_path, ignore, None)
+
+
+def test_counting_ends_at_the_first_signal(
+    tmp_path: Path, from_sources: Callable[[str, int], Arm], no_valgrind: None
+) -> None:
+    """No further build or count is begun, and so none outlives the gate."""
+    told: list[str] = []
+
+    def signalled(text: str) -> None:
+        told.append(text)
+        if "building" in text:
+            signal.raise_signal(signal.SIGTERM)
+
+    arms = from_sources("BASE", 2), from_sources("HEAD", 2)
+    with Interrupt(ignore) as interrupt:
+        for _ in range(2):
+            with pytest.raises(KeyboardInterrupt):
+                counts.counts(*arms, [QUEUE_CELL, POOL_CELL], tmp_path, signalled, interrupt)
+    assert told == ["counting the steps of erts_mpsc", "BASE: building once more, to count atomic accesses"]
+
+
+def test_what_hangs_under_valgrind_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = tmp_path / "valgrind"
+    slow.write_text("#!/bin/sh\nexec sleep 60\n")
+    slow.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(callgrind, "TIMEOUT_S", 0.2)
+    with pytest.raises(CannotCount, match="valgrind did not end in 0 s"):
+        callgrind.instructions(Path("/bin/true"), ["--operations", "1"])
 
 
 # ---------------------------------------------------------------- the real programs
@@ -230,7 +265,7 @@ def test_two_equal_arms_cost_the_same(readyq: Path, short: None, tmp_path: Path,
     """The shorter script of BASE and HEAD was counted twice each, and was the same."""
     if sanitized:
         pytest.skip("valgrind and sanitizers do not go together")
-    found, notes = counts.counts(arm(readyq), arm(readyq, "HEAD"), [QUEUE_CELL], tmp_path, ignore)
+    found, notes = counts.counts(arm(readyq), arm(readyq, "HEAD"), [QUEUE_CELL], tmp_path, ignore, None)
     named = by_name(found)
     assert all(base == head for base, head in named.values())
     base, _ = named["erts_mpsc, pairs: instructions an operation"]
@@ -239,7 +274,7 @@ def test_two_equal_arms_cost_the_same(readyq: Path, short: None, tmp_path: Path,
 
 
 def test_what_a_job_costs_a_pool(readyq: Path, tmp_path: Path, no_valgrind: None) -> None:
-    found, _ = counts.counts(arm(readyq), arm(readyq, "HEAD"), [POOL_CELL], tmp_path, ignore)
+    found, _ = counts.counts(arm(readyq), arm(readyq, "HEAD"), [POOL_CELL], tmp_path, ignore, None)
     named = by_name(found)
     assert named["erts with erts_mpsc of 2 workers, stream: allocations an operation"] == (1.0, 1.0)
     wakes, _ = named["erts with erts_mpsc of 2 workers, woken: wakes an operation"]

@@ -9,27 +9,28 @@ measured with another malloc.
 
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchlib.errors import os_reason
+from benchlib.errors import Refused
+from benchlib.gate import tools
 from benchlib.gate.steps import CannotCount, environment
+from benchlib.interrupt import Interrupt
 
 TURNS, PHASE = ("scripted_*", "steps_alloc", "steps_free"), "steps_phase"
 TIMEOUT_S = 300.0
 _TOTALS = re.compile(r"^(?:totals|summary): (\d+)", re.M)
 
 
-def instructions(program: Path, words: Sequence[str]) -> list[int]:
-    """Of each phase of `program steps words`, in order; raises CannotCount."""
+def instructions(program: Path, words: Sequence[str], interrupt: Interrupt | None = None) -> list[int]:
+    """Of each phase of `program steps words`, in order; raises CannotCount, KeyboardInterrupt."""
     valgrind = shutil.which("valgrind", path=environment()["PATH"])
     if not valgrind:
         raise CannotCount("instructions were not counted: valgrind is not installed (scripts/setup base)")
     with tempfile.TemporaryDirectory(prefix="readyq-callgrind-") as folder:
         out = Path(folder) / "out"
-        _run([valgrind, *_options(out), str(program), "steps", *words])
+        _run([valgrind, *_options(out), str(program), "steps", *words], Path(folder) / "log", interrupt)
         return [_total(path) for path in _parts(out)]
 
 
@@ -38,17 +39,15 @@ def _options(out: Path) -> list[str]:
     return ["--tool=callgrind", f"--callgrind-out-file={out}", "--collect-atstart=no", *turns, f"--dump-after={PHASE}"]
 
 
-def _run(words: Sequence[str]) -> None:
+def _run(words: Sequence[str], log: Path, interrupt: Interrupt | None) -> None:
     try:
-        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
-                              timeout=TIMEOUT_S, check=False, env=environment())  # fmt: skip
-    except OSError as error:
-        raise CannotCount(f"instructions were not counted: cannot start valgrind: {os_reason(error)}") from error
-    except subprocess.TimeoutExpired as error:
-        raise CannotCount(f"instructions were not counted: valgrind did not end in {TIMEOUT_S:.0f} s") from error
-    if done.returncode != 0:
-        said = [line for line in done.stderr.splitlines() if line and not line.startswith("==")]
-        raise CannotCount(f"instructions were not counted: under valgrind the program ended with {done.returncode}"
+        code = tools.call(words, log, interrupt, whole=environment(), limit_s=TIMEOUT_S)
+    except Refused as refusal:
+        raise CannotCount(f"instructions were not counted: {refusal}") from refusal
+    if code != 0:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        said = [line for line in lines[1:] if line and not line.startswith(("==", "{"))]  # valgrind's, and results
+        raise CannotCount(f"instructions were not counted: under valgrind the program ended with {code}"
                           + (f" and said: {said[-1]}" if said else ""))  # fmt: skip
 
 

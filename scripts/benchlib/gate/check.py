@@ -115,7 +115,10 @@ class Check:
         if asked.count == "no":
             return
         self._say("counting what needs no clock")
-        found, notes = counts.counts(asked.base, asked.head, asked.gate.cells, asked.folder, self._say)
+        try:
+            found, notes = counts.counts(asked.base, asked.head, asked.gate.cells, asked.work, self._say, self._interrupt)
+        except KeyboardInterrupt as signal:
+            raise Interrupted from signal
         self._found.counts += found
         self._found.notes += notes
         if self._interrupt.requested:

@@ -13,6 +13,7 @@ from pathlib import Path
 from benchlib.gate import arms, callgrind, counting_build, steps
 from benchlib.gate.model import Arm, Cell, Count
 from benchlib.gate.steps import CannotCount
+from benchlib.interrupt import Interrupt
 from benchlib.program import Program
 
 INSTRUCTIONS = "instructions"
@@ -29,6 +30,15 @@ Costs = dict[tuple[str, str], float]
 
 
 @dataclass(frozen=True)
+class Means:
+    """What counting needs besides an arm: where builds are made, who is told, and who may end it."""
+
+    work: Path
+    say: Callable[[str], None]
+    interrupt: Interrupt | None
+
+
+@dataclass(frozen=True)
 class Subject:
     """A queue or a pool: how it is called, and what `readyq steps` is told by each arm."""
 
@@ -38,15 +48,18 @@ class Subject:
 
 
 def counts(
-    base: Arm, head: Arm, cells: Iterable[Cell], folder: Path, say: Callable[[str], None]
+    base: Arm, head: Arm, cells: Iterable[Cell], work: Path, say: Callable[[str], None], interrupt: Interrupt | None
 ) -> tuple[list[Count], list[str]]:
-    """All counts, and sentences on what could not be counted."""
+    """All counts, and sentences on what could not be counted. Raises KeyboardInterrupt."""
+    means = Means(work, say, interrupt)
     found: list[Count] = []
     notes: list[str] = []
     subjects = _subjects(base, head, cells)
     for subject in subjects:
+        if interrupt and interrupt.requested:
+            raise KeyboardInterrupt
         say(f"counting the steps of {subject.name}")
-        pair = [_costs(arm, words, subject is subjects[0], say, notes)
+        pair = [_costs(arm, words, subject is subjects[0], means, notes)
                 for arm, words in ((base, subject.base), (head, subject.head))]  # fmt: skip
         found += _counts(subject.name, *pair)
     return found, list(dict.fromkeys(notes))
@@ -105,12 +118,12 @@ def _name(words: Sequence[str]) -> str:
     return (" ".join(named) or options.get("--pool", "the first queue")) + workers
 
 
-def _costs(arm: Arm, words: Sequence[str], twice: bool, say: Callable[[str], None], notes: list[str]) -> Costs:
+def _costs(arm: Arm, words: Sequence[str], twice: bool, means: Means, notes: list[str]) -> Costs:
     """All that can be counted of an arm; why the rest cannot goes to the notes."""
     found: Costs = {}
     for what, parts in (("", _plain), ("instructions: ", _instructions), ("atomic accesses: ", _atomics)):
         try:
-            found |= parts(arm, words, twice, say)
+            found |= parts(arm, words, twice, means)
         except CannotCount as why:
             notes.append(f"{arm.label} ({arm.given}): {what}{why}")
             if parts is _plain:
@@ -122,7 +135,7 @@ def _both(program: Path, words: Sequence[str]) -> tuple[steps.Phases, steps.Phas
     return steps.told(program, words, steps.OPERATIONS), steps.told(program, words, 2 * steps.OPERATIONS)
 
 
-def _plain(arm: Arm, words: Sequence[str], twice: bool, say: Callable[[str], None]) -> Costs:
+def _plain(arm: Arm, words: Sequence[str], twice: bool, means: Means) -> Costs:
     short, long = _both(arm.program, words)
     found: Costs = {}
     for name in _PLAIN:
@@ -131,13 +144,13 @@ def _plain(arm: Arm, words: Sequence[str], twice: bool, say: Callable[[str], Non
     return found
 
 
-def _instructions(arm: Arm, words: Sequence[str], twice: bool, say: Callable[[str], None]) -> Costs:
+def _instructions(arm: Arm, words: Sequence[str], twice: bool, means: Means) -> Costs:
     """With `twice`, the shorter script is counted a second time, to see that it counts the same."""
     short, long = _both(arm.program, words)
-    first = callgrind.instructions(arm.program, steps.words(words, steps.OPERATIONS))
-    if twice and callgrind.instructions(arm.program, steps.words(words, steps.OPERATIONS)) != first:
+    first = callgrind.instructions(arm.program, steps.words(words, steps.OPERATIONS), means.interrupt)
+    if twice and callgrind.instructions(arm.program, steps.words(words, steps.OPERATIONS), means.interrupt) != first:
         raise CannotCount("two counts of the same were not equal, so that they are no exact numbers")
-    second = callgrind.instructions(arm.program, steps.words(words, 2 * steps.OPERATIONS))
+    second = callgrind.instructions(arm.program, steps.words(words, 2 * steps.OPERATIONS), means.interrupt)
     if not len(first) == len(second) == len(short):
         raise CannotCount(f"callgrind parted {len(first)} and {len(second)} phases of {len(short)}")
     if 0 in first:
@@ -149,8 +162,8 @@ def _instructions(arm: Arm, words: Sequence[str], twice: bool, say: Callable[[st
     return {(phase, INSTRUCTIONS): cost for phase, cost in costs.items()}
 
 
-def _atomics(arm: Arm, words: Sequence[str], twice: bool, say: Callable[[str], None]) -> Costs:
-    short, long = _both(counting_build.program(arm, say), words)
+def _atomics(arm: Arm, words: Sequence[str], twice: bool, means: Means) -> Costs:
+    short, long = _both(counting_build.program(arm, means.work, means.say, means.interrupt), words)
     if any(steps.atomics(phase) is None for phase in short.values()):
         raise CannotCount("a queue comes from a library, or was not compiled to count them")
     found: Costs = {}

@@ -10,6 +10,7 @@ import select
 import shlex
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -36,8 +37,13 @@ def call(
     *,
     folder: Path | None = None,
     more: Mapping[str, str] | None = None,
+    whole: Mapping[str, str] | None = None,
+    limit_s: float | None = None,
 ) -> int:
-    """The exit code of a tool; the log is appended to. Raises KeyboardInterrupt; leaves none of its processes."""
+    """The exit code of a tool; the log is appended to. Raises KeyboardInterrupt; leaves none of its processes.
+
+    `more` is added to the environment, `whole` takes its place; what takes longer than `limit_s` is refused.
+    """
     try:
         with open(log, "ab") as out:
             out.write(f"$ {shlex.join(words)}\n".encode())
@@ -45,7 +51,7 @@ def call(
             process = subprocess.Popen(
                 [*DIE_WITH_PARENT, *words],
                 cwd=folder,
-                env=environment(more),
+                env=environment(more) if whole is None else dict(whole),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -54,7 +60,8 @@ def call(
     except OSError as error:
         raise Refused(f"cannot start {words[0]}: {error.filename or log}: {os_reason(error)}") from error
     try:
-        _wait(process.pid, interrupt)
+        if not _ended(process.pid, interrupt, limit_s):
+            raise Refused(f"{words[0]} did not end in {limit_s:.0f} s")
     finally:
         # The leader is a zombie until it is waited for, and so its number cannot be another's group yet.
         with contextlib.suppress(ProcessLookupError):
@@ -85,7 +92,9 @@ def ask(*words: str, folder: Path | None = None) -> tuple[int, str, str]:
     return finished.returncode, finished.stdout.strip(), finished.stderr.strip()
 
 
-def _wait(pid: int, interrupt: Interrupt | None) -> None:
+def _ended(pid: int, interrupt: Interrupt | None, limit_s: float | None) -> bool:
+    """Waits for the end of a process; False: it took too long."""
+    deadline = None if limit_s is None else time.monotonic() + limit_s
     pidfd = os.pidfd_open(pid)
     try:
         poller = select.poll()
@@ -95,7 +104,10 @@ def _wait(pid: int, interrupt: Interrupt | None) -> None:
         while True:
             if interrupt and interrupt.requested:
                 raise KeyboardInterrupt
-            if pidfd in {number for number, _ in poller.poll()}:
-                return
+            left_s = None if deadline is None else deadline - time.monotonic()
+            if left_s is not None and left_s <= 0:
+                return False
+            if pidfd in {number for number, _ in poller.poll(None if left_s is None else 1000 * left_s)}:
+                return True
     finally:
         os.close(pidfd)
