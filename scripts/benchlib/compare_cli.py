@@ -19,6 +19,7 @@ from benchlib.ratios import BEST, REGIME, Ratio
 
 METRIC = "throughput_ops_per_s"
 LIKELY = 4  # columns named to somebody who misspelled one
+SETTINGS = ("workload", "queue", "pool", "job_queue", "ready_queue", "workers", "arm", "check")
 ANY = math.inf  # of a slowdown
 EPILOG = """examples: scripts/compare results/.../ --axis pool --base uv --by workload.window
           scripts/compare results/.../ --axis pool --of tuned --base best --leave-out erts \\
@@ -76,7 +77,8 @@ def require_columns(
         raise Refused("--by names no column")
     for name in (options.axis, *by):
         if name not in runs.columns:
-            raise Refused(f"no column '{name}' in this result{nearest(name, columns)}")
+            known = nearest(name, columns) or varying(runs, columns)
+            raise Refused(f"no column '{name}' in this result{known}")
     if options.metric not in runs.columns:
         raise Refused(
             f"no column '{options.metric}' in this result{nearest(options.metric, [*numeric, *percentiles])}"
@@ -95,6 +97,13 @@ def nearest(name: str, columns: Sequence[str]) -> str:
     alike += [column for column in columns if column.split(".")[-1] == name.split(".")[-1]]
     found = list(dict.fromkeys(alike))[:LIKELY]
     return f"; the nearest: {', '.join(found)}" if found else ""
+
+
+def varying(runs: pandas.DataFrame, columns: Sequence[str]) -> str:
+    """What could be compared: the settings of which the result has several values."""
+    settings = [name for name in columns if name in SETTINGS or "." in name]
+    found = [name for name in settings if runs[name].nunique(dropna=False) > 1]
+    return f"; those that vary: {', '.join(found)}" if found else ""
 
 
 def row(ratio: Ratio, axis: str) -> dict[str, Any]:
