@@ -16,7 +16,7 @@ from gate_machine import CALM, CELLS, TESTS, Arms, Machine, arm
 
 from benchlib.errors import Refused
 from benchlib.gate import (
-    calibrate, calibration_figure, calibration_report, calibration_rows, calibration_session, calibration_size,
+    calibrate, calibration_figure, calibration_kinds, calibration_report, calibration_rows, calibration_session, calibration_size,
     calibration_tally, decide, neighbour,
 )  # fmt: skip
 from benchlib.gate.accounts import Accounts
@@ -394,6 +394,49 @@ def test_a_stream_goes_on_with_its_program_whatever_the_commit(
     assert given == [built] and len(gone_on.entries) == 30 and gone_on.meta["commit"] == "0123456789ab"
 
 
+def test_a_phase_that_cannot_be_is_refused(tmp_path: Path) -> None:
+    measure(tmp_path / "s", question("same", work=tmp_path), Machine(), 20)
+    path = tmp_path / "s" / "blocks.csv"
+    path.write_text(path.read_text().replace(",first,", ",confirm,", 1))
+    with pytest.raises(Refused, match="block 1 is of the phase confirm, but by the blocks before it one of the phase first"):
+        calibration_tally.tally(tmp_path / "s", Stream(tmp_path / "s").meta)
+
+
+def test_every_layout_is_of_the_program_that_the_stream_began_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever HEAD means by then: somebody may commit while hours are measured."""
+    built = arm("BASE", "program")
+    linked: list[Any] = []
+    monkeypatch.setattr(calibration_kinds.arms, "one", lambda *_, **__: built)
+    monkeypatch.setattr(calibration_kinds.relink, "two_orders", lambda arm, seeds, *_: linked.append((arm, seeds)) or (arm, arm))
+    with Interrupt(lambda said: None) as interrupt:
+        arms = calibration_kinds.Arms(KINDS["builds"], "HEAD", 7, tmp_path, lambda said: None, interrupt)
+        for layout in (0, 1, 1):
+            arms.of(layout)
+    assert [arm for arm, _ in linked] == [built, built] and linked[0][1] != linked[1][1]
+
+
+def test_a_search_for_what_to_inject_ends_with_its_time(tmp_path: Path) -> None:
+    stream = measure(tmp_path / "s", question("power", 5.0, work=tmp_path), Machine(vetoes=1.0), 30)
+    assert "injection" not in stream.meta and not stream.entries
+    assert sorted(path.name for path in (tmp_path / "s").iterdir()) == ["journal.jsonl", "stream.json"]
+
+
+@pytest.mark.parametrize("cut", [1, 9, 17, 25])
+def test_a_search_for_what_to_inject_goes_on_where_it_was(tmp_path: Path, cut: int) -> None:
+    """Cut anywhere, it measures no more than in one piece, and finds the same."""
+    asked, whole, first = question("power", 5.0, work=tmp_path), Machine(), Machine()
+    wanted = measure(tmp_path / "whole", asked, whole, 200).meta
+    assert "injection" not in measure(tmp_path / "s", asked, first, cut).meta and first.measured == cut
+    second = Machine(measured=cut)
+    found = measure(tmp_path / "s", asked, second, 200).meta
+    assert {name: found[name] for name in ("injection", "sizing", "sizing_s")} == {
+        name: wanted[name] for name in ("injection", "sizing", "sizing_s")
+    }
+    assert not (tmp_path / "s" / "search.jsonl").exists()
+
+
 def test_two_do_not_write_into_one_stream(tmp_path: Path) -> None:
     stream = Stream(tmp_path / "s")
     with pytest.raises(Refused, match="another calibration is writing into it"):
@@ -415,6 +458,10 @@ def test_a_pilot_that_is_all_vetoed_plans_nothing(tmp_path: Path) -> None:
         ("pairs.csv", lambda text: text.replace(",AB,throughput,", ",AB,speed,"), "block 1 of a calibration can't be"),
         ("stream.json", lambda text: text.replace('"alpha"', '"alfa"'), "it lacks something"),
         ("stream.json", lambda text: text.replace('version": 1', 'version": 9'), "schema version 1 is known"),
+        ("stream.json", lambda text: text.replace('"kind"', '"kin"'), "it lacks something, or has too much: 'kind'"),
+        ("stream.json", lambda text: text.replace('"same"', '"sane"'), "its kind is 'sane', but must be one of same"),
+        ("stream.json", lambda text: text.replace('"level": null', '"level": "high"'), "its level is 'high'"),
+        ("journal.jsonl", lambda text: '{"block": []}\n', "a line is no block of a calibration"),
     ],
 )  # fmt: skip
 def test_broken_files_are_refused(tmp_path: Path, name: str, edit: Any, sentence: str) -> None:
@@ -433,7 +480,11 @@ def test_trials_needed_are_those_of_the_recipe() -> None:
     assert [calibration_tally.trials_needed(hits, 0.05) for hits in range(3)] == [59, 93, 124]
 
 
-def test_the_report_counts_and_tells(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("known", [True, False])
+def test_the_report_counts_and_tells(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    monkeypatch.setattr(calibration_report.source, "is_commit", lambda *_: known)
     measure(tmp_path / "c" / "same", question("same", work=tmp_path), Machine(noise=0.01), 8 + 10 * 12)
     machine = Machine(noise=0.004)
     measure(tmp_path / "c" / "power-5", question("power", 5.0, work=tmp_path), machine, 220)
@@ -441,7 +492,8 @@ def test_the_report_counts_and_tells(tmp_path: Path, capsys: pytest.CaptureFixtu
     content = json.loads((tmp_path / "c" / "calibration.json").read_text())
     alike, power = content["streams"]
     assert alike["regressions"] == {"hits": 0, "of": 10, "low": 0.0, "high": 0.25887}
-    assert alike["outcomes"]["pass"] == alike["checks"] == 10 and alike["check_s"]["median"] == 72.0
+    assert alike["outcomes"]["pass"] == alike["checks"] == 10
+    assert alike["check_s"] == {"median": 72.0 + 8 * 6, "longest": 72.0 + 8 * 6, "each": 72.0}  # 8: the pilot
     assert alike["blocks"] == 120 and alike["hours"] == pytest.approx(128 * 6 / 3600, abs=0.001)  # 8 are the pilot's
     assert power["regressions"]["hits"] == power["regressions"]["of"] == power["checks"] > 3
     assert power["achieved_percent"]["one/throughput"]["percent"] == pytest.approx(5.0, abs=0.5)
@@ -451,7 +503,9 @@ def test_the_report_counts_and_tells(tmp_path: Path, capsys: pytest.CaptureFixtu
     text = (tmp_path / "c" / "calibration.md").read_text()
     assert text == capsys.readouterr().out.removesuffix("\n")
     assert "| 0 of 10 | 25.9 % at most |" in text
-    assert "scripts/gate --calibrate --kind power --level 5 --for" in text and str(tmp_path) not in text
+    assert "by test" in text and f"one/throughput {power['checks']} of {power['checks']}" in text
+    assert ("scripts/gate --calibrate --kind power --level 5 --for" in text) == known and str(tmp_path) not in text
+    assert ("it is over: its commit" in text) != known
     assert (tmp_path / "c" / "power-fake-2cpu.svg").read_text().count("caught: exit code 1") >= 1
 
 
@@ -460,6 +514,7 @@ def test_each_machine_has_its_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     here, there = tmp_path / "c" / "same", tmp_path / "c" / "other" / "same"
     measure(here, question("same", work=tmp_path), Machine(noise=0.01), 8 + 3 * 12)
     monkeypatch.setattr(calibration_session, "Arms", OtherArms)
+    monkeypatch.setattr(calibration_report.source, "is_commit", lambda *_: True)
     measure(there, question("same", work=tmp_path), Machine(noise=0.01), 8 + 2 * 12)
     calibration_report.write(tmp_path / "c")
     content = json.loads((tmp_path / "c" / "calibration.json").read_text())
@@ -489,10 +544,14 @@ def test_what_the_environment_spoilt_is_in_no_share(tmp_path: Path) -> None:
 def test_targets_are_of_the_level_and_of_the_longest_check() -> None:
     share = {"hits": 299, "of": 299}
     made = {"regressions": share, "inconclusive": {"hits": 0, "of": 299}, "check_s": {"median": 1.0, "longest": 601.0}}
-    made |= {"folder": "x", "machine": "fake-2cpu"}
+    made |= {"folder": "x", "machine": "fake-2cpu", "commit": "0123456789ab"}
+    made |= {"achieved_percent": {"one/throughput": {"percent": 5.2}, "two/throughput": {"percent": 2.0}}}
     levels = [{"kind": "power", "level_percent": level} | made for level in (2.0, calibration_tally.CAUGHT_LEVEL)]
     [caught] = calibration_tally.targets(levels)
     assert (caught["what"], caught["level_percent"], caught["met"]) == ("missed", 5.0, True)
+    levels[1]["achieved_percent"] = {"one/throughput": {"percent": 5.4}, "two/throughput": {"percent": None}}
+    [easy] = calibration_tally.targets(levels)
+    assert (easy["fair"], easy["met"]) == (False, False), "a slowdown of 8 % says little of one of 5 %"
     found = calibration_tally.targets([{"kind": "builds", "level_percent": None} | made])
     met = {one["what"]: one["met"] for one in found}
     assert met == {"false alarms": False, "inconclusive": True, "seconds of the longest check": False}

@@ -66,13 +66,14 @@ def test_the_seed_gives_the_order(pair: tuple[Arm, Arm], work: Path) -> None:
 
 
 def test_two_builds_of_a_commit(repository: Path, work: Path) -> None:
-    base, head = relink.two_builds("old", (1, 5), work, print, None, repository=repository)
+    built = given("old", repository, work)
+    base, head = relink.two_orders(built, (1, 5), work, None)
     assert (base.label, head.label) == ("BASE", "HEAD") and base.commit == head.commit
     assert base.code_sha256 != head.code_sha256 and order(base.program) != order(head.program)
     again = relink.relinked(base, head, 7, work, print)  # a whole check of them can be confirmed, too
     assert isinstance(again, tuple)
     with pytest.raises(Refused, match="are the same program, with seeds 4 and 4"):
-        relink.two_builds("old", (4, 4), work, print, None, repository=repository)
+        relink.two_orders(built, (4, 4), work, None)
 
 
 def test_a_program_alone_cannot_be_linked(repository: Path, work: Path, pair: tuple[Arm, Arm], tmp_path: Path) -> None:
@@ -82,7 +83,7 @@ def test_a_program_alone_cannot_be_linked(repository: Path, work: Path, pair: tu
     sentence = relink.relinked(alone, pair[1], 1, work, print)
     assert sentence == f"BASE ({tmp_path}/readyq) is a program without the build folder that it came from"
     with pytest.raises(Refused, match="two builds of .* cannot be made: BASE .* is a program without"):
-        relink.two_builds(str(tmp_path), (1, 2), work, print, None, repository=repository)
+        relink.two_orders(alone, (1, 2), work, None)
 
 
 def test_a_build_folder_of_ones_own(repository: Path, work: Path, tmp_path: Path) -> None:

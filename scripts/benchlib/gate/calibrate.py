@@ -50,8 +50,7 @@ def refuse_alone(options: argparse.Namespace) -> None:
 def run(options: argparse.Namespace) -> int:
     """Carries it out. Returns the exit code."""
     if options.report:
-        if options.kind:
-            raise Refused("--report is about all kinds; leave out --kind, or leave out --report to measure")
+        _refuse_idle(options)
         calibration_report.write(options.folder or FOLDER)
         return EXIT_OK
     kind, level = _kind(options)
@@ -69,6 +68,18 @@ def run(options: argparse.Namespace) -> int:
         work=WORK,
     )
     return _measure(question, (options.folder or FOLDER) / kind.folder(level), length_s)
+
+
+def _refuse_idle(options: argparse.Namespace) -> None:
+    """The report is made of what the streams hold, and nothing that is measured now could change it."""
+    if options.kind:
+        raise Refused("--report is about all kinds; leave out --kind, or leave out --report to measure")
+    given = {"--level": options.level, "--for": options.length, "--commit": options.commit, "--seed": options.seed,
+             "--budget": options.budget}  # fmt: skip
+    given |= {"--" + name.replace("_", "-"): value for name, value in _given(options).items()}
+    idle = next((name for name, value in given.items() if value is not None), None)
+    if idle:
+        raise Refused(f"{idle} is about measuring, and would do nothing with --report")
 
 
 def _kind(options: argparse.Namespace) -> tuple[Kind, float | None]:
@@ -95,6 +106,8 @@ def _measure(question: Question, folder: Path, length_s: float) -> int:
         stream = Stream(folder)
         try:
             Session(question, stream, interrupt, _say).run(deadline)
+        except KeyboardInterrupt:
+            _say("interrupted while building")
         finally:
             stream.close()
         _say(f"{len(stream.entries)} blocks are in {paths.shown(folder)}; the same command goes on, --report tells")

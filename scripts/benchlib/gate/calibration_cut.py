@@ -13,6 +13,7 @@ it would have in use. Were a layout kept for several checks, these would fail to
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from benchlib.errors import Refused
 from benchlib.gate import decide
 from benchlib.gate.model import Block, Judged, Outcome, Phase, Test, Thresholds
 
@@ -75,7 +76,11 @@ class Cutter:
 
     def feed(self, block: Block) -> Whole | None:
         """The next block of the stream. Returns the check that it ends, if it does."""
-        assert block.phase is self.want.phase, f"block {self._place} is of {block.phase}, not {self.want.phase}"
+        if block.phase is not self.want.phase:
+            raise Refused(
+                f"block {self._place + 1} is of the phase {block.phase.value}, but by the blocks before it one of the phase "
+                f"{self.want.phase.value} was due: something was changed since it was measured"
+            )
         self._place += 1
         self._part.append(block)
         count = len(self.finished)

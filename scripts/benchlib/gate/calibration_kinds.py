@@ -96,7 +96,7 @@ class Arms:
             self.drop()
             drawn = random.Random(f"{self._seed}:{layout}")
             seeds = drawn.getrandbits(SEED_BITS), drawn.getrandbits(SEED_BITS)
-            pair = relink.two_builds(self._given, seeds, self._work, self._say, self._interrupt)
+            pair = relink.two_orders(self.base, seeds, self._work, self._interrupt)
             self._linked = (layout, pair)
         return self._linked[1]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchlib import command, files, paths
-from benchlib.gate import calibration_tally
+from benchlib.gate import calibration_tally, source
 from benchlib.gate.calibration_kinds import KINDS
 from benchlib.gate.calibration_tally import Tally
 
@@ -86,7 +86,10 @@ def _alike(found: Sequence[Tally]) -> list[str]:
         for one in found
     ]  # fmt: skip
     heads = ("arms", "machine", "false alarms", "their share", "suspected", "inconclusive", "invalid", "a check takes")
-    said = "Suspected: the looks found a regression, which the confirmation could still clear."
+    said = (
+        "Suspected: the looks found a regression, which the confirmation could still clear. How long a check takes is told of "
+        "those that were decided, with a pilot, and without builds and counts."
+    )
     return ["## False alarms", "", *_table(heads, lines), said, ""]
 
 
@@ -95,15 +98,23 @@ def _injected(found: Sequence[Tally]) -> list[str]:
         return []
     lines = [
         (one["kind"], one["machine"], f"{one['level_percent']:g} %", _achieved(one), _hits(one["regressions"]),
-         f"{_percent(one['regressions']['low'])} at least", _hits(one["inconclusive"]), one["outcomes"]["invalid"])
+         f"{_percent(one['regressions']['low'])} at least", _fired(one), _hits(one["inconclusive"]),
+         one["outcomes"]["invalid"])
         for one in found
     ]  # fmt: skip
-    heads = ("what is injected", "machine", "wanted", "achieved", "caught", "their share", "inconclusive", "invalid")
+    heads = ("what is injected", "machine", "wanted", "achieved", "caught", "their share", "by test, before confirming",
+             "inconclusive", "invalid")  # fmt: skip
+    explained = "Caught: some test became worse, and again in the confirmation; all are slowed down at once."
     said = [f"- {one['kind']}: {KINDS[one['kind']].about}" for one in {one["kind"]: one for one in found}.values()]
     advisory = [f"- {one['kind']} on {one['machine']}: {_advisory(one)}" for one in found if one["advisory_fired"]]
     machines = sorted({one["machine"] for one in found if one["kind"] == "power"})
     figures = [f"![power on {machine}]({figure_name(machine)}.svg)" for machine in machines]
-    return ["## Power", "", *_table(heads, lines), *said, *advisory, "", *figures, ""]
+    return ["## Power", "", *_table(heads, lines), explained, "", *said, *advisory, "", *figures, ""]
+
+
+def _fired(one: Tally) -> str:
+    """Of each gated test, in how many checks it was suspected."""
+    return "; ".join(f"{name} {_hits(share)}" for name, share in one["fired"].items())
 
 
 def figure_name(machine: str) -> str:
@@ -156,10 +167,20 @@ def _targets(targets: Sequence[dict[str, Any]], folder: Path) -> list[str]:
             target = f"{_percent(one['target'])} at most"
         lacks = one["checks_needed"]
         met = "yes" if one["met"] else f"{lacks} more checks without one" if lacks else "no"
-        further = f"`{_command(one, folder)}`" if one["checks_needed"] else ""
-        lines.append((_name(one), one["machine"], one["what"], target, stands, met, further))
+        met = met if one["fair"] else "not judged: more was achieved than wanted"
+        lines.append((_name(one), one["machine"], one["what"], target, stands, met, _further(one, folder)))
     heads = ("stream", "machine", "what", "target", "now", "met", "go on there with")
     return ["## How far each target is", "", *_table(heads, lines)]
+
+
+def _further(one: dict[str, Any], folder: Path) -> str:
+    """How to go on with a stream, where it can be gone on with."""
+    if not one["checks_needed"]:
+        return ""
+    commit = one["commit"]
+    if source.is_commit(commit, paths.ROOT) or Path(commit).exists():
+        return f"`{_command(one, folder)}`"
+    return f"it is over: its commit {commit[:12]} is not known here"
 
 
 def _command(one: dict[str, Any], folder: Path) -> str:

@@ -17,6 +17,7 @@ from benchlib.errors import Refused
 from benchlib.gate import calibration_size, planning, source
 from benchlib.gate.calibration_cut import Cutter
 from benchlib.gate.calibration_kinds import ONE_TRY, Arms, Kind, Pair, beside, environments, scratch
+from benchlib.gate.calibration_search import Search
 from benchlib.gate.calibration_stream import Stream, tests_told, thresholds_of, thresholds_told
 from benchlib.gate.gate_file import Gate
 from benchlib.gate.measure import Measurement, told
@@ -129,7 +130,7 @@ class Session:
             )
 
     def _measure(self, deadline: float) -> None:
-        texts = self._injection()
+        texts = self._injection(deadline)
         self._pilot(deadline)
         while "first_pairs" in self._stream.meta and self._goes_on(deadline):
             want = self._stream.cutter.want
@@ -146,39 +147,45 @@ class Session:
         assert len(blocks) <= 1, "a vetoed block was measured again unseen"
         return blocks
 
-    def _injection(self) -> Mapping[str, str]:
+    def _injection(self, deadline: float) -> Mapping[str, str]:
         """What READYQ_INJECT is in each cell of B: sized once for a stream."""
         asked, meta = self._asked, self._stream.meta
         if asked.kind.is_alike:
             return {}
         if "injection" not in meta:
             assert asked.level is not None
-            began = time.monotonic()
+            search = Search(self._stream.folder, self._tests)
             try:
-                texts, rounds = self._size(asked.level)
+                texts, rounds = self._size(asked.level, search, deadline)
+                self._stream.fix(injection=texts, sizing=rounds, sizing_s=round(search.seconds, 1))
             except _Interrupted:
+                self._say("what to inject is not found yet; the same command goes on looking")
                 return {}
-            self._stream.fix(injection=texts, sizing=rounds, sizing_s=round(time.monotonic() - began, 1))
+            finally:
+                search.close("injection" in self._stream.meta)
         injection: Mapping[str, str] = self._stream.meta["injection"]
         return injection
 
-    def _size(self, level: float) -> tuple[dict[str, str], list[dict[str, Any]]]:
+    def _size(self, level: float, search: Search, deadline: float) -> tuple[dict[str, str], list[dict[str, Any]]]:
         kind = self._asked.kind
-        if kind.name == "tail":
-            return calibration_size.tail(self._tests, level, self._sizing_blocks({}, PILOT_BLOCKS)), []
-        return calibration_size.size(
-            kind.inject, self._tests, level, kind.together, self._sizing_blocks, self._say
-        )
 
-    def _sizing_blocks(self, texts: Mapping[str, str], count: int) -> list[Block]:
-        """So many blocks that are not vetoed; they are in no check."""
-        blocks: list[Block] = []
-        while len(blocks) < count:
-            found = self._blocks(Phase.PILOT, self._arms.of(0), texts)
-            if not found or self._interrupt.requested:
-                raise _Interrupted
-            blocks += [block for block in found if not block.vetoed]
-        return blocks
+        def measure(texts: Mapping[str, str], count: int) -> list[Block]:
+            return [self._sizing_block(texts, search, deadline) for _ in range(count)]
+
+        if kind.name == "tail":
+            return calibration_size.tail(self._tests, level, measure({}, PILOT_BLOCKS)), []
+        return calibration_size.size(kind.inject, self._tests, level, kind.together, measure, self._say)
+
+    def _sizing_block(self, texts: Mapping[str, str], search: Search, deadline: float) -> Block:
+        """One that is not vetoed; it is in no check. Raises _Interrupted when time is up."""
+        before = search.again(texts)
+        if before:
+            return before
+        while self._goes_on(deadline):
+            for block in self._blocks(Phase.PILOT, self._arms.of(0), texts):
+                if not block.vetoed:
+                    return search.append(texts, block)
+        raise _Interrupted
 
     def _pilot(self, deadline: float) -> None:
         """Fixes the pairs of each look, once for a stream."""
@@ -198,7 +205,7 @@ class Session:
             raise Refused(f"all {PILOT_ATTEMPTS} blocks of the pilot were vetoed, so no check can be planned")
         pair_s = sum(block.wall_s for block in usable) / len(usable) / 2
         thresholds = thresholds_of(stream.meta)
-        plan = planning.plan(stream.tests, usable, thresholds, pair_s, self._asked.budget_s)
+        plan = planning.plan(stream.tests, usable, thresholds, pair_s, self._budget_left(usable))
         stream.fix(
             first_pairs=plan.first_pairs,
             second_pairs=plan.second_pairs,
@@ -206,6 +213,11 @@ class Session:
             plan=list(plan.sentences),
         )
         self._say("; ".join(plan.sentences))
+
+    def _budget_left(self, pilot: Sequence[Block]) -> float | None:
+        """Of a check's budget, which has to pay for its pilot too. (Builds and counts are not in it here.)"""
+        budget_s = self._asked.budget_s
+        return None if budget_s is None else budget_s - sum(block.wall_s for block in pilot)
 
     def _tell(self, cutter: Cutter, deadline: float) -> None:
         """What the check that ended found, and how it stands."""
@@ -217,4 +229,4 @@ class Session:
 
 
 class _Interrupted(Exception):
-    """While something was sized, which begins anew the next time."""
+    """While something was sized."""

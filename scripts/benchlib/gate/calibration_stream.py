@@ -17,6 +17,7 @@ from benchlib import files
 from benchlib.errors import Refused, os_reason
 from benchlib.gate import calibration_rows as rows
 from benchlib.gate.calibration_cut import Cutter, Sizes, cut
+from benchlib.gate.calibration_kinds import KINDS
 from benchlib.gate.calibration_rows import Entry
 from benchlib.gate.model import Block, Metric, Phase, Test, Thresholds
 from benchlib.journal_file import JournalFile
@@ -49,6 +50,8 @@ class Stream:
     def _take_journal(self) -> None:
         """What a call that was killed had measured."""
         for row in list(self._journal.read(dict, "block of a calibration")):
+            if not {"block", "pairs"} <= row.keys():
+                raise Refused(f"{self.folder / JOURNAL}: a line is no block of a calibration")
             entry = rows.entry(row["block"], row["pairs"])
             if entry.block.number > len(self.entries):
                 self.entries.append(entry)
@@ -118,8 +121,14 @@ def read_meta(folder: Path) -> dict[str, Any]:
     try:
         tests_of(meta)
         thresholds_of(meta)
+        kinds = {"kind": str, "level": (float, int, type(None)), "machine": str, "commit": str, "seed": int}
+        wrong = [name for name, kind in kinds.items() if not isinstance(meta[name], kind)]
     except (KeyError, TypeError) as error:
         raise Refused(f"{folder / META}: it lacks something, or has too much: {error}") from error
+    if meta["kind"] not in KINDS:
+        raise Refused(f"{folder / META}: its kind is {meta['kind']!r}, but must be one of {', '.join(KINDS)}")
+    if wrong:
+        raise Refused(f"{folder / META}: its {wrong[0]} is {meta[wrong[0]]!r}")
     return meta
 
 

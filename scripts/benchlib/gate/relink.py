@@ -58,24 +58,8 @@ def relinked(
     return f"{MOST_TRIES} other orders of the objects gave the same program"
 
 
-def two_builds(
-    given: str,
-    seeds: tuple[int, int],
-    work: Path,
-    say: Say,
-    interrupt: Interrupt | None,
-    options: Sequence[str] = (),
-    repository: Path = paths.ROOT,
-) -> tuple[Arm, Arm]:
-    """One commit, tree or build folder as two programs that differ by the order of their objects, and nothing else."""
-    built = arms.one(
-        given, arms.LABELS[0], work=work, say=say, interrupt=interrupt, options=options, repository=repository
-    )
-    return two_orders(built, seeds, work, interrupt)
-
-
 def two_orders(built: Arm, seeds: tuple[int, int], work: Path, interrupt: Interrupt | None) -> tuple[Arm, Arm]:
-    """The same of an arm: whatever its name means by now, nothing is built but these two links."""
+    """One arm as two programs that differ by the order of their objects, and nothing else."""
     try:
         link = _link_of(built)
         base, head = (_linked(dataclasses.replace(built, label=label), link, seed, work, interrupt)
@@ -124,7 +108,10 @@ def _link_of(arm: Arm) -> _Link:
         raise _Cannot(f"{arm.label} ({arm.given}) is a program without the build folder that it came from")
     if not arm.tree:
         _check_unchanged(arm, arm.build)
-    code, out, err = tools.ask("ninja", "-C", str(arm.build), "-t", "commands", PROGRAM)
+    try:
+        code, out, err = tools.ask("ninja", "-C", str(arm.build), "-t", "commands", PROGRAM)
+    except Refused as refusal:
+        raise _Cannot(f"{arm.label} ({arm.given}) cannot be linked anew: {refusal}") from refusal
     if code != 0:
         raise _Cannot(f"ninja does not tell how {arm.label} ({arm.given}) was linked: {err.rpartition(chr(10))[2]}")
     steps = [step for line in out.splitlines() for step in _steps(line)]
