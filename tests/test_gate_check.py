@@ -2,7 +2,7 @@
 """A whole check on a machine of which all is known: the way from the arms to the outcome, whichever way it goes."""
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import pytest
 
 import gate_machine
 from benchlib.errors import Refused
-from benchlib.gate import check
+from benchlib.gate import check, report_words
 from benchlib.gate.gate_file import Gate
 from benchlib.gate.model import Arm, Block, Count, Outcome, Phase, Report, Thresholds
 from benchlib.interrupt import Interrupt
@@ -38,6 +38,7 @@ class Bench:
     most_vetoed: float | None = None  # as the measurement was told
     phases: list[tuple[Phase, int, str, str]] = field(default_factory=list)
     closed: bool = False
+    earlier: list[tuple[Phase, int]] = field(default_factory=list)
     given_up: str | None = None
 
     def __post_init__(self) -> None:
@@ -58,7 +59,10 @@ class Bench:
     def interrupted(self) -> bool:
         return sum(count for _, count, _, _ in self.phases) >= self.stop_after
 
-    def blocks(self, phase: Phase, count: int, arms: tuple[Arm, Arm] | None = None) -> list[Block]:
+    def blocks(
+        self, phase: Phase, count: int, arms: tuple[Arm, Arm] | None = None, earlier: Sequence[Block] = ()
+    ) -> list[Block]:
+        self.earlier.append((phase, len(earlier)))
         arms = arms or (BASE, HEAD)
         self.phases.append((phase, count, arms[0].sha256, arms[1].sha256))
         self.machine.bias = self.slower.get(phase, self.slower.get(Phase.FIRST, 0.0))
@@ -100,9 +104,9 @@ def checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Checked:
             except Refused as refusal:
                 if not checking.measured:
                     raise
-                return checking.so_far(str(refusal))
+                return checking.so_far(2, str(refusal))
             except check.Interrupted:
-                return checking.so_far()
+                return checking.so_far(130)
 
     return carry_out
 
@@ -169,6 +173,23 @@ def test_a_doubt_gets_a_second_look_and_no_third(checked: Checked) -> None:
     assert {(judged.look, judged.pairs) for judged in report.judged} == {(2, 28)}, "of both looks' pairs"
 
 
+def test_vetoes_are_judged_over_the_pilot_and_both_looks(checked: Checked) -> None:
+    """What the outcome is judged by is also what decides whether to go on: few vetoes late are not many."""
+    bench = Bench(Machine(noise=0.2), {Phase.FIRST: 3.5})
+    checked(bench, first_pairs=14, second_pairs=14)
+    assert bench.earlier == [(Phase.PILOT, 0), (Phase.FIRST, 8), (Phase.SECOND, 8 + 7)]
+
+
+def test_a_machine_too_noisy_for_any_number_of_pairs_is_invalid(checked: Checked) -> None:
+    bench = Bench(Machine(noise=0.5))
+    report = checked(bench)
+    assert report.outcome is Outcome.INVALID and named(bench) == [Phase.PILOT]
+    assert "the machine is too noisy: pairs of one/throughput, two/throughput, two/cpu vary by" in report.reason
+    assert "more than 2000 a look would be needed to catch 5 %; --budget, or --first-pairs," in report.reason
+    asked = Bench(Machine(noise=0.5))
+    assert checked(asked, first_pairs=20).outcome is Outcome.INCONCLUSIVE, "who asks for pairs gets them"
+
+
 def test_too_few_pairs_are_refused_before_anything_is_measured(checked: Checked) -> None:
     bench = Bench(Machine())
     with pytest.raises(Refused, match="cannot detect anything"):
@@ -187,6 +208,10 @@ def test_a_machine_that_is_given_up_is_invalid(checked: Checked, phase: Phase) -
     report = checked(Bench(Machine(), {Phase.FIRST: 10.0}, give_up_in=phase))
     assert report.outcome is Outcome.INVALID
     assert "the machine is too noisy" in report.reason
+    suspected = phase is Phase.CONFIRM
+    assert ("one/throughput, two/throughput, two/cpu looked slower, and could not be confirmed" in report.reason) == suspected
+    told = {report_words.verdict(report, judged)[1] for judged in report.judged}
+    assert told == ({"invalid: suspected, but not confirmed"} if suspected else set())
 
 
 def test_an_interrupted_check_keeps_its_blocks_and_decides_nothing(checked: Checked) -> None:
@@ -196,6 +221,7 @@ def test_an_interrupted_check_keeps_its_blocks_and_decides_nothing(checked: Chec
     assert named(bench) == [Phase.PILOT, Phase.FIRST]
     assert len(report.blocks) == sum(count for _, count, _, _ in bench.phases)
     assert bench.closed
+    assert report.exit_code == 130, "what was broken off is no invalid environment"
 
 
 @pytest.mark.parametrize(
@@ -279,6 +305,7 @@ def test_a_failing_arm_ends_the_check_and_keeps_every_block(checked: Checked) ->
     report = checked(bench)
     assert report.outcome is Outcome.INVALID
     assert report.reason == "HEAD fails cell one: incorrect"
+    assert report.exit_code == 2
     assert [block.phase for block in report.blocks[:9]] == [Phase.PILOT] * 8 + [Phase.FIRST]
     assert len(report.blocks) == sum(count for _, count, _, _ in bench.phases)
     assert bench.closed

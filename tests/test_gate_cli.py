@@ -4,6 +4,7 @@
 import signal
 import subprocess
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +16,7 @@ from benchlib.errors import Refused
 from benchlib.gate import check, cli
 from benchlib.gate.model import Outcome
 from benchlib.interrupt import Interrupt
+from gate_sample import passed
 
 GATE = paths.ROOT / "scripts" / "gate"
 
@@ -41,6 +43,8 @@ def gate(*words: object) -> subprocess.CompletedProcess[str]:
         (["--self-test", "--seed", "0"], "--seed is an option of a check"),
         (["--self-test", "--counts", "fail"], "--counts is an option of a check"),
         (["--calibrate", "--report", "--out", "x"], "--out is an option of a check, and would do nothing"),
+        (["--calibrate", "--report", "--for", "1h"], "--for is about measuring, and would do nothing with --report"),
+        (["--calibrate", "--report", "--alpha", "0.02"], "--alpha is about measuring"),
         (["--calibrate", "--kind", "same", "--record", "x"], "--record is an option of a check"),
         (["HEAD~1", "HEAD", "--replay-only"], "--replay-only is an option of --self-test"),
         (["HEAD", "HEAD", "--budget", "soon"], "a duration is a number with one of"),
@@ -111,7 +115,7 @@ def test_a_verdict_is_told_though_its_files_cannot_be_written(
     monkeypatch.setattr(check, "write", full)
     monkeypatch.setattr(cli.report_markdown, "text_plain", lambda _: "REGRESSION: told")
     question = SimpleNamespace(folder=tmp_path, gate=SimpleNamespace(tests=()))
-    checking = SimpleNamespace(run=lambda: SimpleNamespace(outcome="regression"))
+    checking = SimpleNamespace(run=lambda: SimpleNamespace(outcome="regression", exit_code=1))
     with Interrupt(print) as interrupt:
         told = command.carry_out("gate", lambda _: cli._carry_out(checking, question, interrupt, None), [])
     assert told == 2
@@ -129,7 +133,7 @@ def test_a_check_is_written_told_and_recorded_whatever_it_found(
     monkeypatch.setattr(cli.report_markdown, "text_plain", lambda _: done.append("told") or "told")
     monkeypatch.setattr(cli.history_file, "record", lambda report, path: done.append(path) or ["recorded"])
     question: Any = SimpleNamespace(folder=tmp_path, gate=SimpleNamespace(tests=()))
-    checking: Any = SimpleNamespace(run=lambda: SimpleNamespace(outcome=Outcome(outcome)))
+    checking: Any = SimpleNamespace(run=lambda: replace(passed(), outcome=Outcome(outcome)))
     with Interrupt(print) as interrupt:
         assert cli._carry_out(checking, question, interrupt, tmp_path / "history") == code
         assert done == ["written", "told", tmp_path / "history"]
@@ -147,10 +151,36 @@ def test_an_interrupted_check_is_written_and_not_recorded(monkeypatch: pytest.Mo
         raise check.Interrupted
 
     question: Any = SimpleNamespace(folder=tmp_path, gate=SimpleNamespace(tests=()))
-    checking: Any = SimpleNamespace(run=stopped, so_far=lambda: "so far")
+    checking: Any = SimpleNamespace(run=stopped, so_far=lambda code: f"so far, {code}")
     with Interrupt(print) as interrupt:
         assert cli._carry_out(checking, question, interrupt, tmp_path / "history") == 130
-    assert written == ["so far"]
+    assert written == ["so far, 130"]
+
+
+def test_what_broke_a_check_off_is_told_though_nothing_can_be_written(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def full(*_: object) -> None:
+        raise Refused("cannot write gate.json: No space left on device")
+
+    def failed() -> None:
+        raise Refused("HEAD fails cell pairs: incorrect")
+
+    monkeypatch.setattr(check, "write", full)
+    question: Any = SimpleNamespace(folder=tmp_path, gate=SimpleNamespace(tests=()))
+    checking: Any = SimpleNamespace(run=failed, measured=True, so_far=lambda *_: "so far")
+    with Interrupt(print) as interrupt:
+        told = command.carry_out("gate", lambda _: cli._carry_out(checking, question, interrupt, None), [])
+    said = capsys.readouterr().err
+    assert told == 2 and "HEAD fails cell pairs: incorrect" in said
+    assert "No space left on device; what was measured is in its journal.jsonl" in said
+
+
+def test_a_check_that_is_refused_begins_no_history(tmp_path: Path) -> None:
+    history = tmp_path / "gate.history"
+    finished = gate("no-such-commit", "HEAD", "--out", tmp_path / "out", "--record", history)
+    assert finished.returncode == 2 and "no-such-commit" in finished.stderr
+    assert not history.exists()
 
 
 def test_the_words_reach_the_check(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

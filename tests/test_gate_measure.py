@@ -435,6 +435,19 @@ def test_an_environment_that_is_too_noisy_is_given_up(bench: Bench) -> None:
     assert [(block.number, block.attempt) for block in blocks] == [(1, attempt) for attempt in range(1, 11)]
 
 
+def test_vetoes_are_judged_with_those_of_the_blocks_before(bench: Bench) -> None:
+    """3 of 10 are too many by themselves, and not after 24 that were good and count with them."""
+    with Interrupt(bench.said.append) as interrupt:
+        measurement = bench.open(interrupt)
+        calm = measurement.blocks(Phase.FIRST, 24)
+        for phase, earlier, good in ((Phase.CONFIRM, (), 7), (Phase.SECOND, calm, 8)):
+            bench.spins = iter([1000.0, 2000.0] * 3)
+            found = measurement.blocks(phase, 8, earlier=earlier)
+            assert (sum(block.vetoed for block in found), len(found)) == (3, 3 + good)
+            assert (measurement.given_up is None) == (good == 8)
+        measurement.close()
+
+
 def test_a_veto_never_depends_on_results(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same environment with other results: the same blocks are vetoed, with the same words."""
 

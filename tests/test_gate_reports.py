@@ -16,9 +16,10 @@ import matplotlib.collections
 import pytest
 from gate_sample import ALL, P99, STEAL, arm, judged
 
-from benchlib.errors import Refused
+from benchlib.errors import EXIT_REFUSED, Refused
 from benchlib.gate import report_figure, report_json, report_junit, report_markdown, report_words, reports
 from benchlib.gate.model import EXIT_CODES, SCHEMA_VERSION, Count, Judged, Metric, Outcome, Phase, Report, Thresholds
+from benchlib.interrupt import Interrupt
 
 SCHEMA: dict[str, Any] = json.loads(report_json.SCHEMA.read_text())
 Maker = Callable[[], Report]
@@ -50,12 +51,13 @@ def test_the_schema_is_one_and_of_this_version() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     properties, kinds = SCHEMA["properties"], SCHEMA["$defs"]
     assert properties["schema_version"]["const"] == SCHEMA_VERSION
-    assert set(properties["exit_code"]["enum"]) == set(EXIT_CODES.values())
+    signals = {128 + number for number in Interrupt.SIGNALS}
+    assert set(properties["exit_code"]["enum"]) == {*EXIT_CODES.values(), EXIT_REFUSED, *signals}
     assert list(properties["thresholds"]["properties"]) == [field.name for field in fields(Thresholds)]
     assert list(properties["blocks"]["properties"]) == list(Phase)
     assert kinds["outcome"]["enum"] == list(Outcome)
     assert kinds["metric"]["enum"] == [metric.label for metric in Metric]
-    assert {field.name for field in fields(Report)} == set(properties) - {"schema_version", "exit_code"}
+    assert {field.name for field in fields(Report)} - {"broken_off"} == set(properties) - {"schema_version", "exit_code"}
     assert {field.name for field in fields(Judged)} - {"level"} <= set(kinds["judged"]["properties"])
 
 

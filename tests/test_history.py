@@ -200,7 +200,9 @@ def test_a_file_of_something_else_is_refused_and_left_alone(tmp_path: Path, cont
 
 def test_a_file_can_be_required_before_there_is_anything_to_record(tmp_path: Path) -> None:
     history_file.require(tmp_path / "new")
-    assert history_file.read(tmp_path / "new") == []
+    assert not (tmp_path / "new").exists(), "a check that is refused later begins none"
+    with pytest.raises(Refused, match="cannot write"):
+        history_file.require(tmp_path / "nowhere" / "new")
     path = write(tmp_path / "h", [line(1)])
     before = path.read_bytes()
     history_file.require(path)

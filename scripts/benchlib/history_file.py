@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchlib import history_line, history_medians
+from benchlib import history_line
 from benchlib.errors import Refused, os_reason
 from benchlib.gate.model import Outcome, Report
 from benchlib.history_line import Line
@@ -32,12 +32,17 @@ def read(path: Path) -> list[Line]:
 
 
 def require(path: Path) -> None:
-    """Refuses what no line could be appended to, before a check takes minutes; a file that is not there is begun."""
+    """Refuses what no line could be appended to, before a check takes minutes. Makes no file that was not there."""
+    new = not path.exists()
     append(path, [])
+    if new:
+        path.unlink(missing_ok=True)
 
 
 def record(report: Report, path: Path) -> list[str]:
     """Appends the medians of a check. Returns sentences on what a reader of the history should know of it."""
+    from benchlib import history_medians  # brings pandas, which no other part of a check needs
+
     if report.outcome is Outcome.INVALID:
         return [f"not recorded in {path}: {report.reason}"]
     lines = history_medians.lines(report)

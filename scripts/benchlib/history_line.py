@@ -81,6 +81,9 @@ def _check(found: dict[str, Any]) -> None:
             raise ValueError(f'has a "{name}" that is none of {", ".join(known)}')
     if not (math.isfinite(found["median"]) and found["median"] > 0):
         raise ValueError('has a "median" that is not above 0')
+    for name in ("spin_ns", "round_trip_ns"):
+        if found[name] is not None and not (math.isfinite(found[name]) and found[name] > 0):
+            raise ValueError(f'has a "{name}" that is not above 0')
     try:
         recorded = datetime.fromisoformat(found["recorded"])
     except ValueError as error:

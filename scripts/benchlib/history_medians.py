@@ -79,7 +79,7 @@ def _of_arm(
                 machine=report.machine,
                 arm=arm.label,
                 commit=arm.commit,
-                sha256=arm.sha256,
+                sha256=arm.file_sha256,
                 cell=test.cell,
                 metric=test.metric.label,
                 settings=settings,

@@ -93,6 +93,7 @@ def described(arm: Arm) -> Arm:
     return dataclasses.replace(
         arm,
         sha256=programs.Program(arm.program).sha256,
+        plugin_sha256=hashlib.sha256(arm.plugin.read_bytes()).hexdigest() if arm.plugin else "",
         code_sha256=code_sha256(arm.program, arm.plugin, _mark(arm.program, what), _beside(arm.program)),
     )
 
@@ -151,7 +152,7 @@ def _with_queue(program: Path, queue: Path, name: str, label: str, work: Path) -
     """Both versions of a queue get the name of the second, since paths of unequal length are unequal arms."""
     if not queue.is_file():
         raise Refused(f"{label}: there is no queue at {queue}; build it as a shared object first")
-    arm = _given(program, str(queue), label, work)
+    arm = dataclasses.replace(_given(program, str(queue), label, work), commit=None)  # which is the program's, of both
     try:
         folder = work.resolve() / ARMS / f"{_contents([queue])}-{COPY}" / "queue"
         folder.mkdir(parents=True, exist_ok=True)

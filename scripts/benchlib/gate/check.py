@@ -93,9 +93,9 @@ class Check:
         """Whether there is any block to keep."""
         return bool(self._found.blocks)
 
-    def so_far(self, why: str = "interrupted before anything was decided") -> Report:
+    def so_far(self, exit_code: int, why: str = "interrupted before anything was decided") -> Report:
         """What a check that was broken off can tell: no verdict."""
-        return self._report(Outcome.INVALID, why)
+        return replace(self._report(Outcome.INVALID, why), broken_off=exit_code)
 
     def _measurement(self) -> Measurement:
         asked = self._question
@@ -143,13 +143,16 @@ class Check:
         asked, thresholds = self._question, self._question.gate.thresholds
         base_twice = (asked.base, asked.base)
         pilot = self._blocks(measurement, Phase.PILOT, PILOT_BLOCKS, arms=base_twice)
-        plan = planning.plan(self._gated, pilot, thresholds, _pair_s(pilot), self._budget_left())
+        try:
+            plan = planning.plan(self._gated, pilot, thresholds, _pair_s(pilot), self._budget_left())
+        except planning.TooNoisy as reason:
+            raise _Restless(str(reason)) from reason
         self._found.notes += plan.sentences
         for sentence in plan.sentences:
             self._say(sentence)
         looked: list[Block] = []
         for number, phase, pairs in ((1, Phase.FIRST, plan.first_pairs), (2, Phase.SECOND, plan.second_pairs)):
-            looked += self._blocks(measurement, phase, pairs // 2)
+            looked += self._blocks(measurement, phase, pairs // 2, earlier=(*pilot, *looked))
             self._found.judged = decide.look(self._gated, looked, thresholds, number)
             decided = decide.overall(self._found.judged, [*pilot, *looked], thresholds, number == 2)
             if decided:
@@ -171,10 +174,16 @@ class Check:
             self._found.notes.append(f"the confirmation could not use newly linked programs: {pair}")
         else:
             how = "of both programs linked anew, their objects in another order"
+            if asked.head.plugin:
+                how = "with readyq linked anew, its objects in another order, and the queues as they are"
         fresh = (asked.base, asked.head) if isinstance(pair, str) else pair
         pairs = max(judged.pairs for judged in self._found.judged)
-        blocks = self._blocks(measurement, Phase.CONFIRM, (pairs + 1) // 2, arms=fresh)
-        restless = decide.disturbed(blocks, thresholds)
+        try:
+            blocks = self._blocks(measurement, Phase.CONFIRM, (pairs + 1) // 2, arms=fresh)
+        except _Restless as reason:
+            blocks, restless = [], f"the environment is invalid: {reason}"
+        else:
+            restless = decide.disturbed(blocks, thresholds)
         if restless:
             return Outcome.INVALID, f"{restless}; {_names(suspects)} looked slower, and could not be confirmed"
         self._found.confirmed = decide.confirm(suspects, blocks, thresholds)

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from benchlib import command, history_file, paths, units
-from benchlib.errors import Refused
-from benchlib.gate import arms, calibrate, check, gate_file, report_markdown, self_test
+from benchlib.errors import EXIT_REFUSED, Refused
+from benchlib.gate import arms, block_journal, calibrate, check, gate_file, report_markdown, self_test
 from benchlib.gate.gate_file import Gate
-from benchlib.gate.model import EXIT_CODES, Arm, Report, Thresholds
+from benchlib.gate.model import Arm, Report, Thresholds
 from benchlib.interrupt import Interrupt
 from benchlib.program import Program
 
@@ -213,11 +213,10 @@ def _carry_out(checking: check.Check, question: check.Question, interrupt: Inter
         report = checking.run()
     except Refused as refusal:
         if checking.measured:
-            unfinished = checking.so_far(f"the check could not be finished: {refusal}")
-            check.write(unfinished, question.folder, question.gate.tests)
+            _keep(checking.so_far(EXIT_REFUSED, f"the check could not be finished: {refusal}"), question)
         raise
     except check.Interrupted:
-        check.write(checking.so_far(), question.folder, question.gate.tests)
+        _keep(checking.so_far(interrupt.exit_code), question)
         _say(f"interrupted: nothing was decided; what was measured is in {paths.shown(question.folder)}")
         return interrupt.exit_code
     try:
@@ -227,7 +226,15 @@ def _carry_out(checking: check.Check, question: check.Question, interrupt: Inter
     if record:
         for sentence in history_file.record(report, record):
             _say(sentence)
-    return EXIT_CODES[report.outcome]
+    return report.exit_code
+
+
+def _keep(unfinished: Report, question: check.Question) -> None:
+    """The files of a check that was broken off. If they cannot be written, that is not what it ends with."""
+    try:
+        check.write(unfinished, question.folder, question.gate.tests)
+    except Refused as refusal:
+        _say(f"{refusal}; what was measured is in its {block_journal.NAME}")
 
 
 def _tell(report: Report, folder: Path) -> None:

@@ -248,8 +248,12 @@ def settled(judged: Sequence[Judged], confirmed: Sequence[Judged], how: str) -> 
     twice = [found for found in confirmed if found.outcome is Outcome.REGRESSION]
     if twice:
         return Outcome.REGRESSION, f"{_names(twice)} became worse, and again in a second measurement {how}"
+    unsettled = [found for found in confirmed if found.outcome is not Outcome.PASS]
     undecided = [found for found in judged if found.outcome not in (Outcome.PASS, Outcome.REGRESSION)]
-    undecided += [found for found in confirmed if found.outcome is not Outcome.PASS]
+    said = [f"a second measurement {how} did not settle {_names(unsettled)}"] if unsettled else []
     if undecided:
-        return Outcome.INCONCLUSIVE, f"a second measurement {how} did not settle {_names(undecided)}"
+        cleared = "" if unsettled else f"{_names(confirmed)} looked worse at first, but not in a second measurement {how}; "
+        said.append(f"{cleared}{_names(undecided)} stayed undecided, as the confirmation came in the place of more pairs")
+    if said:
+        return Outcome.INCONCLUSIVE, "; ".join(said)
     return Outcome.PASS, f"{_names(confirmed)} looked worse at first, but not in a second measurement {how}"

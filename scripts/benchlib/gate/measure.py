@@ -89,12 +89,16 @@ class Measurement:
         count: int,
         arms: tuple[Arm, Arm] | None = None,
         environments: Environments | None = None,
+        earlier: Sequence[Block] = (),
     ) -> list[Block]:
-        """Measures until `count` more blocks of that phase count; every attempt. Raises one_run.Failed."""
+        """Measures until `count` more blocks of that phase count; every attempt. Raises one_run.Failed.
+
+        `earlier`: blocks whose vetoes are judged together with those of these, as a second look's with the first's.
+        """
         done: list[Block] = []
         self.given_up = None
         name = self._next(phase)
-        while self._short_of(done, count) and not self.interrupted:
+        while self._short_of(done, count, earlier) and not self.interrupted:
             block = self._block(name, arms or self._arms, environments or {})
             if block is None:
                 break
@@ -106,12 +110,14 @@ class Measurement:
                 self._say(f"{phase.value} block {block.number} is vetoed: {'; '.join(block.evidence)}")
         return done
 
-    def _short_of(self, done: Sequence[Block], count: int) -> bool:
+    def _short_of(self, done: Sequence[Block], count: int, earlier: Sequence[Block]) -> bool:
         """Whether more are to be tried for."""
-        vetoed = sum(block.vetoed for block in done)
-        if len(done) - vetoed >= count:
+        if sum(not block.vetoed for block in done) >= count:
             return False
-        self.given_up = veto.hopeless(vetoed, len(done), count, self._most_vetoed, self._means.rules)
+        tried = [*earlier, *done]
+        vetoed = sum(block.vetoed for block in tried)
+        wanted = count + sum(not block.vetoed for block in earlier)
+        self.given_up = veto.hopeless(vetoed, len(tried), wanted, self._most_vetoed, self._means.rules)
         return self.given_up is None
 
     def _next(self, phase: Phase) -> Name:

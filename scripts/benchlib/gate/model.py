@@ -190,6 +190,12 @@ class Arm:
     plugin: Path | None = None
     tree: Path | None = None  # sources it was built from, if the gate built it
     build: Path | None = None  # its build folder, needed to link it anew
+    plugin_sha256: str = ""
+
+    @property
+    def file_sha256(self) -> str:
+        """Of the file that is compared: the plug-in, or the program."""
+        return self.plugin_sha256 or self.sha256
 
 
 @dataclass(frozen=True)
@@ -212,3 +218,9 @@ class Report:
     wall_s: float
     notes: Sequence[str] = ()  # sentences for people: budget, what could not be done
     cells: Sequence[Cell] = ()  # what was run, so that a history notices when a name means something else
+    broken_off: int | None = None  # exit code of a check that did not come to its end: 2, or a signal's
+
+    @property
+    def exit_code(self) -> int:
+        """What the gate ends with."""
+        return EXIT_CODES[self.outcome] if self.broken_off is None else self.broken_off

@@ -21,6 +21,10 @@ MOST_PAIRS = 2000  # of a look: beyond, a machine is too noisy for the question
 REPEATS = 2  # both looks, and at worst as much again to confirm what they found
 
 
+class TooNoisy(Refused):
+    """No number of pairs that one would wait for decides anything on this machine, now."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """What is measured. `detectable`: slowdown in per cent that the second look at the latest catches with `power`."""
@@ -125,7 +129,16 @@ def _needed(spreads: Sequence[_Spread], thresholds: Thresholds) -> int:
     if not known:
         raise Refused("the pilot measured no gated test, so that no number of pairs can be planned; give --first-pairs")
     level = thresholds.alpha * thresholds.first_share / len(spreads)
-    return max(_pairs_for(one, level, thresholds) or MOST_PAIRS for one in known)
+    needed = {one: _pairs_for(one, level, thresholds) for one in known}
+    noisy = [one for one, pairs in needed.items() if pairs is None]
+    if noisy:
+        spread = max(decide.in_percent(one.of_pairs) for one in noisy)
+        raise TooNoisy(
+            f"the machine is too noisy: pairs of {', '.join(one.test.name for one in noisy)} vary by {spread:.0f} %, so that "
+            f"more than {MOST_PAIRS} a look would be needed to catch {thresholds.pass_percent:g} %; --budget, or "
+            "--first-pairs, measures all the same, and says what it can detect"
+        )
+    return max(pairs for pairs in needed.values() if pairs)
 
 
 def _pairs_for(one: _Spread, level: float, thresholds: Thresholds) -> int | None:

@@ -56,7 +56,7 @@ def sections(report: Report) -> Iterator[Section]:
     noted = [*report.notes, *_warnings(report)]
     if noted:
         yield Section("Notes", None, noted)
-    line = "The same seed gives the same order of runs; add --cells and --budget if they were given."
+    line = "The same seed gives the same order of runs; add --cells, --budget, --counts and --program if they were given."
     if any(words.given(arm) != arm.given for arm in (report.base, report.head)):
         line += " Of a path that lies outside of the checkout only the last name is told."
     yield Section("Do it again", None, [line], command=words.command(report))
@@ -135,7 +135,7 @@ def _environment(report: Report) -> Iterator[str]:
 def _arms(report: Report) -> Table:
     rows = []
     for arm in (report.base, report.head):
-        row = (arm.label, words.given(arm), words.short(arm.commit), words.short(arm.sha256))
+        row = (arm.label, words.given(arm), words.short(arm.commit), words.short(arm.file_sha256))
         rows.append((*row, words.short(arm.code_sha256)))
     return Table(("arm", "given", "commit", "file (sha256)", "machine code (sha256)"), rows)
 

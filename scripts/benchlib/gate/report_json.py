@@ -14,7 +14,7 @@ from typing import Any
 from benchlib import paths
 from benchlib.files import write_whole
 from benchlib.gate import report_words
-from benchlib.gate.model import EXIT_CODES, SCHEMA_VERSION, Arm, Block, Cell, Count, Judged, Phase, Report
+from benchlib.gate.model import SCHEMA_VERSION, Arm, Block, Cell, Count, Judged, Phase, Report
 
 NAME = "gate.json"
 SCHEMA = Path(__file__).with_name("gate.schema.json")
@@ -32,7 +32,7 @@ def document(report: Report) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "outcome": str(report.outcome),
-        "exit_code": EXIT_CODES[report.outcome],
+        "exit_code": report.exit_code,
         "reason": report.reason,
         "base": _arm(report.base),
         "head": _arm(report.head),
@@ -65,7 +65,7 @@ def _arm(arm: Arm) -> dict[str, Any]:
         "commit": arm.commit,
         "program": paths.recorded(arm.program),
         "plugin": paths.recorded(arm.plugin) if arm.plugin else None,
-        "sha256": arm.sha256,
+        "sha256": arm.file_sha256,
         "code_sha256": arm.code_sha256,
     }
 

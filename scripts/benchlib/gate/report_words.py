@@ -43,7 +43,8 @@ def number(value: float | None) -> str:
 def verdict(report: Report, judged: Judged) -> tuple[Outcome, str]:
     """What a gated test comes to in the end, after a confirmation, and a few words on how."""
     if report.outcome is Outcome.INVALID:
-        return Outcome.INVALID, "invalid"
+        suspected = judged.outcome is Outcome.REGRESSION
+        return Outcome.INVALID, "invalid: suspected, but not confirmed" if suspected else "invalid"
     if judged.outcome is not Outcome.REGRESSION:
         return judged.outcome, str(judged.outcome)
     again = next((one for one in report.confirmed if one.test == judged.test), None)
@@ -88,7 +89,7 @@ def short(identity: str | None) -> str:
 
 def name(arm: Arm) -> str:
     """What an arm is, in a word or two: `main (0123456789ab)`."""
-    known = short(arm.commit) if arm.commit else short(arm.sha256)
+    known = short(arm.commit) if arm.commit else short(arm.file_sha256)
     return known if arm.given.startswith(known) else f"{given(arm)} ({known})"
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """All files of a check, each whole or not there. What cannot be written keeps none of the others from being."""
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -36,8 +37,11 @@ def write_all(report: Report, folder: Path, tests: Sequence[Test]) -> None:
 
 
 def _draw(report: Report, folder: Path) -> None:
-    """Matplotlib takes a second to load, which what is refused at once should not wait for."""
+    """Matplotlib takes a second to load, which what is refused at once should not wait for; a check does without."""
     matplotlib_folder.settle()
-    from benchlib.gate import report_figure
-
+    try:
+        from benchlib.gate import report_figure
+    except ImportError as error:
+        print(f"gate: no figure is drawn, as {error.name} is not installed", file=sys.stderr)
+        return
     report_figure.write(report, folder)

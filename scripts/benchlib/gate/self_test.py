@@ -62,7 +62,10 @@ def run(options: Any) -> int:
     code = EXIT_OK
     if not options.replay_only and not any(finding.failed for finding in findings):
         with Interrupt(_say) as interrupt:
-            live = _live(options, interrupt)
+            try:
+                live = _live(options, interrupt)
+            except KeyboardInterrupt:  # while it was built
+                live = []
             command.tell(*(finding.told() for finding in live))
             findings += live
             code = interrupt.exit_code if interrupt.requested else code
