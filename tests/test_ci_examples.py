@@ -107,6 +107,15 @@ def test_the_presets_of_cmake_exist(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
+def test_what_the_setup_does_not_install_is_not_built(name: str) -> None:
+    """`scripts/setup base` brings no cmocka, which the tests are built with."""
+    text = "\n".join(shell(name))
+    assert "scripts/setup base" in text and "scripts/setup tests" not in text
+    for line in re.findall(r"cmake --preset .*", text):
+        assert "-DREADYQ_TESTS=OFF" in line
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
 def test_all_of_the_history_is_there_and_the_result_is_kept_when_it_failed(name: str) -> None:
     one = job(name)
     if name.startswith("gitlab"):
