@@ -46,7 +46,7 @@ enum queue_many { QUEUE_ONE, QUEUE_MANY };
 enum queue_order {
     QUEUE_ORDER_FIFO,         // linearizable FIFO
     QUEUE_ORDER_PER_PRODUCER, // items of one producer stay in order, others may overtake
-    QUEUE_ORDER_RELAXED,      // an item may overtake at most `relaxation` others
+    QUEUE_ORDER_RELAXED,      // an item may overtake at most `relaxation` others; any number: unordered
 };
 
 enum queue_guarantee { QUEUE_WAIT_FREE, QUEUE_LOCK_FREE, QUEUE_BLOCKING };
@@ -58,7 +58,7 @@ struct queue_traits {
     enum queue_many consumers;    // how many threads may dequeue at once
     uint64_t capacity;            // items that fit, as granted and not as asked for; 0 = unbounded
     enum queue_order order;       //
-    uint32_t relaxation;          // QUEUE_ORDER_RELAXED: the k; otherwise 0
+    uint32_t relaxation;          // QUEUE_ORDER_RELAXED: the k, or UINT32_MAX for any number; otherwise 0
     enum queue_guarantee enqueue; // progress guarantee of enqueue
     enum queue_guarantee dequeue; // progress guarantee of dequeue
     bool empty_exact;             // EMPTY means: was empty at some instant of the call
