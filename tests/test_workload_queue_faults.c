@@ -70,12 +70,17 @@ static const char *const loads[] = {
 struct expected {
     bool lost, duplicated, reordered;
     const char *words; // in the verdict's detail
+    unsigned chances;  // runs of which one must find it, where that hangs on who gets a processor; 0 is 1
 };
 
 static void expect_violation(const char *load_name, enum defect defect, const struct expected *expected)
 {
     struct outcome outcome;
     run_on(&outcome, load_name, defect, &faulty_ops.traits);
+    for (unsigned left = expected->chances; outcome.code == 0 && left > 1; left--) {
+        outcome_free(&outcome);
+        run_on(&outcome, load_name, defect, &faulty_ops.traits);
+    }
     const struct record *record = &outcome.record;
     assert_int_equal(outcome.code, 1);
     assert_string_equal(record->status, "failed");
@@ -123,7 +128,7 @@ static void test_duplicates(void **state)
 static void test_balanced_books(void **state)
 {
     (void)state;
-    const struct expected expected = {.lost = true, .duplicated = true, .words = "were lost"};
+    const struct expected expected = {.lost = true, .duplicated = true, .words = "were lost", .chances = 20};
     expect_violation("producer_consumer:consumers=1,window=64", DEFECT_BALANCES, &expected);
     expect_violation("producer_consumer:producers=2,consumers=2", DEFECT_BALANCES, &expected);
 }
@@ -131,7 +136,7 @@ static void test_balanced_books(void **state)
 static void test_reordering(void **state)
 {
     (void)state;
-    const struct expected expected = {.reordered = true, .words = "out of order"};
+    const struct expected expected = {.reordered = true, .words = "out of order", .chances = 20};
     expect_violation(loads[0], DEFECT_REORDERS, &expected);
     struct queue_traits traits = faulty_ops.traits;
     traits.order = QUEUE_ORDER_RELAXED;
@@ -159,7 +164,8 @@ static void test_inventions(void **state)
 static void test_false_empty(void **state)
 {
     (void)state;
-    const struct expected expected = {.words = "answers EMPTY were false"};
+    // One thread may have emptied the queue before another that lost its processor is done, or no item was ever alone.
+    const struct expected expected = {.words = "answers EMPTY were false", .chances = 20};
     struct queue_traits inexact = faulty_ops.traits;
     inexact.empty_exact = false;
     for (size_t i = 0; i < LOADS; i++) {
