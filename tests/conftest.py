@@ -28,12 +28,15 @@ from command_line import KINDS, Plugins, answer, record_of  # noqa: E402
 
 
 # Files whose tests may not run beside each other's: for root, LTTng has one fixed place.
+# Which take minutes, and so begin while others can still go on beside them.
+FIRST = ("test_docs.py", "test_torture.py", "test_trace.py", "test_verdicts.py")
 TOGETHER = {"test_docs.py": "lttng", "test_trace.py": "lttng"}
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With pytest-xdist, a file's tests stay in one process: they share what takes long to make."""
+    items.sort(key=lambda item: item.path.name not in FIRST)
     for item in items:
         item.add_marker(pytest.mark.xdist_group(TOGETHER.get(item.path.name, item.path.name)))
 

@@ -40,10 +40,11 @@ def documented_table() -> str:
 
 @pytest.fixture(scope="session")
 def table(readyq: Path) -> subprocess.CompletedProcess[str]:
-    """The command that README shows."""
+    """The command that README shows; with as many rounds as there is time for."""
     words = re.search(r"`readyq check ([-a-z ]+)`", (ROOT / "README.md").read_text())
     assert words
-    return check(readyq, *words.group(1).split())
+    quick = ["--quick"] if os.environ.get("READYQ_CONFORMANCE_PERCENT", "100") != "100" else []
+    return check(readyq, *words.group(1).split(), *quick)
 
 
 def test_readme_shows_the_verdicts_that_the_command_gives(
@@ -140,6 +141,7 @@ def test_the_same_words_say_the_same(readyq_broken: Path) -> None:
 def test_thorough_does_more(readyq: Path) -> None:
     assert json.loads(check(readyq, "list", "--only", "reuse", "--json").stdout)["rounds_percent"] == 100
     assert json.loads(check(readyq, "list", "--only", "reuse", "--thorough", "--json").stdout)["rounds_percent"] == 1000
+    assert json.loads(check(readyq, "list", "--only", "reuse", "--quick", "--json").stdout)["rounds_percent"] == 25
 
 
 @pytest.mark.parametrize(("words", "sentence"), [
@@ -152,6 +154,7 @@ def test_thorough_does_more(readyq: Path) -> None:
     (["list", "--seed", "-1"], "--seed: '-1' is no number"),
     (["list", "--stuck", "soon"], "--stuck: 'soon' is no time from 1s to 3600s"),
     (["list", "--json", "--table"], "one at a time"),
+    (["list", "--quick", "--thorough"], "--quick and --thorough are two things; one at a time"),
     (["list", "--only", "model", "--only", "reuse"], "--only is given twice"),
     (["list", "--only", "model", "--table"], "--table tells of all checks"),
 ])

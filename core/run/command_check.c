@@ -11,6 +11,8 @@
 #include "core/run/params.h"
 
 #define SECOND_NS UINT64_C(1000000000)
+#define QUICK_PERCENT 25u
+#define USUAL_PERCENT 100u
 #define THOROUGH_PERCENT 1000u
 
 struct wish {
@@ -21,13 +23,14 @@ struct wish {
     unsigned count;
 };
 
-enum { KEY_ALL = 256, KEY_ONLY, KEY_SEED, KEY_STUCK, KEY_THOROUGH, KEY_JSON, KEY_TABLE };
+enum { KEY_ALL = 256, KEY_ONLY, KEY_SEED, KEY_STUCK, KEY_QUICK, KEY_THOROUGH, KEY_JSON, KEY_TABLE };
 
 static const struct argp_option options[] = {
     {"all", KEY_ALL, NULL, 0, "Every listed queue", 0},
     {"only", KEY_ONLY, "CHECK", 0, "One check; their names are below", 0},
     {"seed", KEY_SEED, "N", 0, "Of all choices made at random (1)", 0},
     {"stuck", KEY_STUCK, "TIME", 0, "How long nothing may move before it counts as hanging (20s)", 0},
+    {"quick", KEY_QUICK, NULL, 0, "A quarter of the rounds", 0},
     {"thorough", KEY_THOROUGH, NULL, 0, "Ten times the rounds", 0},
     {"json", KEY_JSON, NULL, 0, "For scripts: one JSON object", 0},
     {"table", KEY_TABLE, NULL, 0, "A table in Markdown: promises and verdicts", 0},
@@ -50,6 +53,13 @@ static void take_stuck(struct argp_state *state, struct wish *wish, const char *
         argp_error(state, "--stuck: '%s' is no time from 1s to 3600s", text);
     else
         wish->options.stuck_s = (unsigned)((ns + SECOND_NS - 1) / SECOND_NS);
+}
+
+static void take_rounds(struct argp_state *state, struct wish *wish, unsigned percent)
+{
+    if (wish->options.percent != USUAL_PERCENT && wish->options.percent != percent)
+        argp_error(state, "--quick and --thorough are two things; one at a time");
+    wish->options.percent = percent;
 }
 
 static void take_format(struct argp_state *state, struct wish *wish, enum check_format format)
@@ -76,8 +86,9 @@ static error_t take_word(int key, char *argument, struct argp_state *state)
     case KEY_STUCK:
         take_stuck(state, wish, argument);
         return 0;
+    case KEY_QUICK:
     case KEY_THOROUGH:
-        wish->options.percent = THOROUGH_PERCENT;
+        take_rounds(state, wish, key == KEY_QUICK ? QUICK_PERCENT : THOROUGH_PERCENT);
         return 0;
     case KEY_JSON:
     case KEY_TABLE:
@@ -211,7 +222,7 @@ int command_check(struct command_call *call, struct fault *fault)
         write_kinds(kinds, sizeof kinds), queue_list[0].name);
     const struct argp argp = {
         .options = options, .parser = take_word, .args_doc = "QUEUE[:PARAMETERS]...", .doc = help};
-    struct wish wish = {.options = {.seed = 1, .stuck_s = 20, .percent = 100}};
+    struct wish wish = {.options = {.seed = 1, .stuck_s = 20, .percent = USUAL_PERCENT}};
     wish.specs = calloc((size_t)call->argc, sizeof *wish.specs);
     if (!wish.specs)
         return fault_set(fault, -ENOMEM, "no memory for the names");
