@@ -140,7 +140,7 @@ BAD = {
     "no column 'pool.ready_lok' in this result; the nearest: pool.ready_lock": ["--axis", "pool.ready_lok"],
     "no column 'workers_' in this result; the nearest: workers": [*AXIS, "--by", "workers_"],
     "no column 'lock' in this result; the nearest: ": [*AXIS, "--by", "workload,lock"],
-    "no column 'nosuch' in this result; those that vary: workload, job_queue, ready_queue, workers,": ["--axis", "nosuch"],
+    "no column 'nosuch' in this result; those that vary: workload, job_queue, ready_queue, ": ["--axis", "nosuch"],
     "no column 'throughput' in this result; the nearest: throughput_ops_per_s": [*AXIS, "--metric", "throughput"],
     "column 'verdict' holds no numbers, so it has no ratio": [*AXIS, "--metric", "verdict"],
     "column 'items_lost' holds no numbers, so it has no ratio": [*AXIS, "--metric", "items_lost"],

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """BASE and HEAD are built in one way, kept, told apart by their code alone, and refused in a sentence that helps."""
 
+import hashlib
 import os
 import shutil
 import signal
@@ -258,6 +259,8 @@ def test_two_versions_of_a_queue(gate: Gate, build_folder: Path, tmp_path: Path)
     old, new = tmp_path / "old_version.so", tmp_path / "new.so"
     base, head = queue_arms(gate, build_folder / "readyq", old, new)
     assert base.program == head.program and base.sha256 == head.sha256 and base.code_sha256 != head.code_sha256
+    for arm, file in ((base, old), (head, new)):  # what a report and a history tell a version by
+        assert arm.file_sha256 == hashlib.sha256(file.read_bytes()).hexdigest() and arm.commit is None
     assert len(str(base.plugin)) == len(str(head.plugin)) and base.plugin.read_bytes() == old.read_bytes()
     assert arms.words(base, CELL) == ["--workload", "w", "--queue", f"{base.plugin}:a=1"]
     assert arms.words(base, NEW_CELL) == [*NEW_CELL.arguments, "--queue", str(base.plugin)]

@@ -16,12 +16,13 @@ from gate_machine import CALM, CELLS, TESTS, Arms, Machine, arm
 
 from benchlib.errors import Refused
 from benchlib.gate import (
-    calibrate, calibration_figure, calibration_kinds, calibration_report, calibration_rows, calibration_session, calibration_size,
-    calibration_tally, decide, neighbour,
+    calibrate, calibration_figure, calibration_kinds, calibration_report, calibration_rows, calibration_session,
+    calibration_size, calibration_tally, decide, neighbour,
 )  # fmt: skip
 from benchlib.gate.accounts import Accounts
 from benchlib.gate.calibration_cut import Cutter, Sizes, Whole, cut
 from benchlib.gate.calibration_kinds import KINDS, ONE_TRY, environments
+from benchlib.gate.calibration_search import Search
 from benchlib.gate.calibration_session import Question, Session
 from benchlib.gate.calibration_stream import Stream
 from benchlib.gate.gate_file import Gate
@@ -398,7 +399,8 @@ def test_a_phase_that_cannot_be_is_refused(tmp_path: Path) -> None:
     measure(tmp_path / "s", question("same", work=tmp_path), Machine(), 20)
     path = tmp_path / "s" / "blocks.csv"
     path.write_text(path.read_text().replace(",first,", ",confirm,", 1))
-    with pytest.raises(Refused, match="block 1 is of the phase confirm, but by the blocks before it one of the phase first"):
+    sentence = "block 1 is of the phase confirm, but by the blocks before it one of the phase first was due"
+    with pytest.raises(Refused, match=sentence):
         calibration_tally.tally(tmp_path / "s", Stream(tmp_path / "s").meta)
 
 
@@ -409,7 +411,12 @@ def test_every_layout_is_of_the_program_that_the_stream_began_with(
     built = arm("BASE", "program")
     linked: list[Any] = []
     monkeypatch.setattr(calibration_kinds.arms, "one", lambda *_, **__: built)
-    monkeypatch.setattr(calibration_kinds.relink, "two_orders", lambda arm, seeds, *_: linked.append((arm, seeds)) or (arm, arm))
+
+    def link(built: Arm, seeds: tuple[int, int], *_: object) -> tuple[Arm, Arm]:
+        linked.append((built, seeds))
+        return built, built
+
+    monkeypatch.setattr(calibration_kinds.relink, "two_orders", link)
     with Interrupt(lambda said: None) as interrupt:
         arms = calibration_kinds.Arms(KINDS["builds"], "HEAD", 7, tmp_path, lambda said: None, interrupt)
         for layout in (0, 1, 1):
@@ -435,6 +442,35 @@ def test_a_search_for_what_to_inject_goes_on_where_it_was(tmp_path: Path, cut: i
         name: wanted[name] for name in ("injection", "sizing", "sizing_s")
     }
     assert not (tmp_path / "s" / "search.jsonl").exists()
+
+
+def test_a_search_forgets_what_it_would_not_measure_again(tmp_path: Path) -> None:
+    machine, arms = Machine(), Arms(KINDS["power"]).of(0)
+    search = Search(tmp_path, TESTS)
+    first, _, _ = [search.append({"one": text}, machine.block(Phase.PILOT, arms, {})) for text in ("a", "b", "c")]
+    search.close(False)
+    search = Search(tmp_path, TESTS)
+    assert search.again({"one": "a"}) == first and search.again({"one": "x"}) is None
+    search.append({"one": "x"}, machine.block(Phase.PILOT, arms, {}))
+    search.close(False)
+    search = Search(tmp_path, TESTS)
+    assert [search.again({"one": text}) is None for text in ("a", "x", "c")] == [False, False, True]
+    assert search.seconds == 2 * 6
+    search.close(True)
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "search.jsonl").write_text('{"texts": {}}\n')
+    with pytest.raises(Refused, match="a line is no block of a search"):
+        Search(tmp_path, TESTS)
+
+
+def test_a_budget_pays_for_a_pilot_too(tmp_path: Path) -> None:
+    thresholds = replace(THRESHOLDS, first_pairs=0, second_pairs=0)
+    gate = Gate("test", thresholds, CELLS, TESTS)
+    budget_s = 600.0
+    asked = replace(question("same", work=tmp_path), gate=gate, budget_s=budget_s)
+    stream = measure(tmp_path / "s", asked, Machine(), 9)
+    fit = int((budget_s - 8 * 6) / 3 / 4)  # pairs of 3 s, twice two looks
+    assert stream.meta["first_pairs"] == stream.meta["second_pairs"] == fit - fit % 2
 
 
 def test_two_do_not_write_into_one_stream(tmp_path: Path) -> None:
@@ -499,6 +535,7 @@ def test_the_report_counts_and_tells(
     assert power["achieved_percent"]["one/throughput"]["percent"] == pytest.approx(5.0, abs=0.5)
     wanted = {(one["kind"], one["what"]): one for one in content["targets"]}
     assert wanted["same", "false alarms"]["checks_needed"] == 289
+    assert wanted["same", "false alarms"]["hours_needed"] == pytest.approx(289 * 72 / 3600, abs=0.01)
     assert wanted["power", "missed"]["checks_needed"] == 59 - power["checks"]
     text = (tmp_path / "c" / "calibration.md").read_text()
     assert text == capsys.readouterr().out.removesuffix("\n")
@@ -537,6 +574,8 @@ def test_each_machine_has_a_figure_of_its_own(tmp_path: Path, monkeypatch: pytes
 def test_what_the_environment_spoilt_is_in_no_share(tmp_path: Path) -> None:
     stream = measure(tmp_path / "c", question("same", work=tmp_path), Machine(noise=0.01, vetoes=0.06), 400)
     found = calibration_tally.tally(stream.folder, stream.meta)
+    decided = found["checks"] - found["outcomes"]["invalid"]
+    assert found["check_s"]["each"] == pytest.approx(found["blocks"] * 6 / decided, abs=0.1), "its time is spent"
     assert 0 < found["outcomes"]["invalid"] < found["checks"]
     assert found["regressions"]["of"] == found["inconclusive"]["of"] == found["checks"] - found["outcomes"]["invalid"]
 

@@ -86,6 +86,17 @@ def test_a_program_alone_cannot_be_linked(repository: Path, work: Path, pair: tu
         relink.two_orders(alone, (1, 2), work, None)
 
 
+def test_without_ninja_it_is_confirmed_as_it_is(
+    pair: tuple[Arm, Arm], work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*words: str, **_: object) -> tuple[int, str, str]:
+        raise Refused(f"cannot start {words[0]}: No such file or directory")
+
+    monkeypatch.setattr(relink.tools, "ask", missing)
+    sentence = relink.relinked(*pair, 1, work, print)
+    assert isinstance(sentence, str) and "cannot be linked anew: cannot start ninja" in sentence
+
+
 def test_a_build_folder_of_ones_own(repository: Path, work: Path, tmp_path: Path) -> None:
     for words in (["-G", "Ninja", "-S", repository, "-B", tmp_path], ["--build", tmp_path]):
         subprocess.run(["cmake", *words], capture_output=True, check=True)

@@ -4,6 +4,8 @@
 import json
 import math
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
@@ -16,6 +18,7 @@ import matplotlib.collections
 import pytest
 from gate_sample import ALL, P99, STEAL, arm, judged
 
+from benchlib import paths
 from benchlib.errors import EXIT_REFUSED, Refused
 from benchlib.gate import report_figure, report_json, report_junit, report_markdown, report_words, reports
 from benchlib.gate.model import EXIT_CODES, SCHEMA_VERSION, Count, Judged, Metric, Outcome, Phase, Report, Thresholds
@@ -45,6 +48,22 @@ def test_the_json_has_the_form_that_the_schema_says(make: Maker, tmp_path: Path)
 def test_the_json_says_how_many_processes_a_side_of_a_pair_is() -> None:
     found = {cell["name"]: cell["runs"] for cell in report_json.document(gate_sample.passed())["cells"]}
     assert found == {"pairs": 1, "one-to-one": 12, "pool": 1}
+
+
+def test_without_matplotlib_a_check_still_has_its_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delattr("benchlib.gate.report_figure")
+    monkeypatch.setitem(sys.modules, "benchlib.gate.report_figure", None)  # as if what it imports were missing
+    reports.write_all(gate_sample.passed(), tmp_path, gate_sample.TESTS)
+    assert "gate: no figure is drawn, as " in capsys.readouterr().err
+    assert (tmp_path / "gate.json").exists() and not (tmp_path / "forest.svg").exists()
+
+
+def test_a_decision_needs_no_package_for_tables() -> None:
+    words = "import sys; import benchlib.gate.cli; sys.exit('pandas' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", words], cwd=paths.ROOT / "scripts", check=False)
+    assert done.returncode == 0
 
 
 def test_the_schema_is_one_and_of_this_version() -> None:

@@ -145,13 +145,20 @@ def test_a_replay_confirms_only_with_pairs_that_can(
     assert found is outcome and said in reason and judged
 
 
-def test_an_interrupted_self_test_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("number", "building", "code"), [
+    (signal.SIGINT, False, 130), (signal.SIGTERM, False, 143), (signal.SIGTERM, True, 143),
+])  # fmt: skip
+def test_an_interrupted_self_test_is_no_success(
+    monkeypatch: pytest.MonkeyPatch, number: int, building: bool, code: int
+) -> None:
     def stopped(*_: object) -> list[Finding]:
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(number)
+        if building:
+            raise KeyboardInterrupt
         return []
 
     monkeypatch.setattr(self_test, "_live", stopped)
-    assert self_test.run(argparse.Namespace(replay_only=False)) == 130
+    assert self_test.run(argparse.Namespace(replay_only=False)) == code
 
 
 def test_what_is_vetoed_while_an_injection_is_sized_is_used_all_the_same() -> None:

@@ -161,6 +161,8 @@ def test_a_torn_last_line_never_happened(tmp_path: Path) -> None:
     ({"median": "fast"}, 'has a "median" that is no number'),
     ({"median": True}, 'has a "median" that is no number'),
     ({"median": 0.0}, 'has a "median" that is not above 0'),
+    ({"spin_ns": -5.0}, 'has a "spin_ns" that is not above 0'),
+    ({"round_trip_ns": 0.0}, 'has a "round_trip_ns" that is not above 0'),
     ({"cell": None}, 'has a "cell" that is no text'),
     ({"one_thread": 1}, 'has a "one_thread" that is no true or false'),
     ({"arm": "MIDDLE"}, 'has a "arm" that is none of BASE, HEAD'),

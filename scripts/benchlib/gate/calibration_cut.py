@@ -78,8 +78,8 @@ class Cutter:
         """The next block of the stream. Returns the check that it ends, if it does."""
         if block.phase is not self.want.phase:
             raise Refused(
-                f"block {self._place + 1} is of the phase {block.phase.value}, but by the blocks before it one of the phase "
-                f"{self.want.phase.value} was due: something was changed since it was measured"
+                f"block {self._place + 1} is of the phase {block.phase.value}, but by the blocks before it one of the "
+                f"phase {self.want.phase.value} was due: something was changed since it was measured"
             )
         self._place += 1
         self._part.append(block)

@@ -87,8 +87,8 @@ def _alike(found: Sequence[Tally]) -> list[str]:
     ]  # fmt: skip
     heads = ("arms", "machine", "false alarms", "their share", "suspected", "inconclusive", "invalid", "a check takes")
     said = (
-        "Suspected: the looks found a regression, which the confirmation could still clear. How long a check takes is told of "
-        "those that were decided, with a pilot, and without builds and counts."
+        "Suspected: the looks found a regression, which the confirmation could still clear. How long a check takes is "
+        "told of those that were decided, with a pilot, and without builds and counts."
     )
     return ["## False alarms", "", *_table(heads, lines), said, ""]
 

@@ -51,7 +51,8 @@ class Search:
     def append(self, texts: Mapping[str, str], block: Block) -> Block:
         """Keeps a block; returns it as it will be read again."""
         kept = rows.rounded(block, self._tests, self._used + 1)
-        line: dict[str, Any] = {"texts": dict(texts), "block": rows.block_row(Entry(kept, 0, 0)), "pairs": rows.pair_rows(kept)}
+        row = rows.block_row(Entry(kept, 0, 0))
+        line: dict[str, Any] = {"texts": dict(texts), "block": row, "pairs": rows.pair_rows(kept)}
         self._journal.append(line)
         self._before.append(line)
         self._used += 1

@@ -158,6 +158,7 @@ def _target(one: Tally, what: str, hits: int, n: int, most: float) -> dict[str, 
 def _entry(one: Tally, what: str, value: float, wanted: float, met: bool, lacks: int) -> dict[str, Any]:
     return {
         "folder": one["folder"], "kind": one["kind"], "level_percent": one["level_percent"],
-        "machine": one["machine"], "commit": one["commit"], "what": what, "fair": True, "value": value, "target": wanted, "met": met, "checks_needed": lacks,
+        "machine": one["machine"], "commit": one["commit"], "what": what, "fair": True, "value": value,
+        "target": wanted, "met": met, "checks_needed": lacks,
         "hours_needed": _rounded(lacks * one["check_s"].get("each", math.nan) / 3600, 2) if lacks else 0,
     }  # fmt: skip

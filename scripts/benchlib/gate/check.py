@@ -116,7 +116,9 @@ class Check:
             return
         self._say("counting what needs no clock")
         try:
-            found, notes = counts.counts(asked.base, asked.head, asked.gate.cells, asked.work, self._say, self._interrupt)
+            found, notes = counts.counts(
+                asked.base, asked.head, asked.gate.cells, asked.work, self._say, self._interrupt
+            )
         except KeyboardInterrupt as signal:
             raise Interrupted from signal
         self._found.counts += found

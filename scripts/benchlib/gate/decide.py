@@ -252,8 +252,9 @@ def settled(judged: Sequence[Judged], confirmed: Sequence[Judged], how: str) -> 
     undecided = [found for found in judged if found.outcome not in (Outcome.PASS, Outcome.REGRESSION)]
     said = [f"a second measurement {how} did not settle {_names(unsettled)}"] if unsettled else []
     if undecided:
-        cleared = "" if unsettled else f"{_names(confirmed)} looked worse at first, but not in a second measurement {how}; "
-        said.append(f"{cleared}{_names(undecided)} stayed undecided, as the confirmation came in the place of more pairs")
+        if not unsettled:
+            said.append(f"{_names(confirmed)} looked worse at first, but not in a second measurement {how}")
+        said.append(f"{_names(undecided)} stayed undecided, as the confirmation came in the place of more pairs")
     if said:
         return Outcome.INCONCLUSIVE, "; ".join(said)
     return Outcome.PASS, f"{_names(confirmed)} looked worse at first, but not in a second measurement {how}"
