@@ -27,9 +27,9 @@ from benchlib.errors import Refused  # noqa: E402
 from command_line import KINDS, Plugins, answer, record_of  # noqa: E402
 
 
-# Files whose tests may not run beside each other's: for root, LTTng has one fixed place.
-# Which take minutes, and so begin while others can still go on beside them.
+# Files that take minutes, and so begin while others can still go on beside them.
 FIRST = ("test_docs.py", "test_torture.py", "test_trace.py", "test_verdicts.py")
+# Files whose tests may not run beside each other's: for root, LTTng has one fixed place.
 TOGETHER = {"test_docs.py": "lttng", "test_trace.py": "lttng"}
 
 

@@ -173,7 +173,7 @@ def test_what_broke_a_check_off_is_told_though_nothing_can_be_written(
         told = command.carry_out("gate", lambda _: cli._carry_out(checking, question, interrupt, None), [])
     said = capsys.readouterr().err
     assert told == 2 and "HEAD fails cell pairs: incorrect" in said
-    assert "No space left on device; what was measured is in its journal.jsonl" in said
+    assert "No space left on device; the blocks that were measured are in journal.jsonl there" in said
 
 
 def test_a_check_that_is_refused_begins_no_history(tmp_path: Path) -> None:

@@ -217,6 +217,8 @@ def test_a_regression_counts_only_if_it_is_seen_again() -> None:
     outcome, reason = decide.settled((suspect, rest), (open_still,), "of x")
     assert outcome is Outcome.INCONCLUSIVE
     assert reason == f"a second measurement of x did not settle pairs/throughput; {why}"
+    late = replace(suspect, look=2), replace(rest, look=2)
+    assert decide.settled(late, (cleared,), "of x")[1].endswith("; one-to-one/throughput stayed undecided")
 
 
 def two_looks(ratios: dict[Hypothesis, list[float]], thresholds: Thresholds) -> list[Outcome]:

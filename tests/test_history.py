@@ -203,7 +203,10 @@ def test_a_file_of_something_else_is_refused_and_left_alone(tmp_path: Path, cont
 def test_a_file_can_be_required_before_there_is_anything_to_record(tmp_path: Path) -> None:
     history_file.require(tmp_path / "new")
     assert not (tmp_path / "new").exists(), "a check that is refused later begins none"
-    with pytest.raises(Refused, match="cannot write"):
+    (tmp_path / "link").symlink_to(tmp_path / "new")
+    history_file.require(tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    with pytest.raises(Refused, match="nowhere is no folder that can be written to"):
         history_file.require(tmp_path / "nowhere" / "new")
     path = write(tmp_path / "h", [line(1)])
     before = path.read_bytes()

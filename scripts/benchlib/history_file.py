@@ -32,11 +32,15 @@ def read(path: Path) -> list[Line]:
 
 
 def require(path: Path) -> None:
-    """Refuses what no line could be appended to, before a check takes minutes. Makes no file that was not there."""
-    new = not path.exists()
-    append(path, [])
-    if new:
-        path.unlink(missing_ok=True)
+    """Refuses what no line could be appended to, before a check takes minutes. Makes no file that is not there."""
+    try:
+        from benchlib import history_medians  # noqa: F401
+    except ImportError as error:
+        raise Refused(f"a history needs {error.name}, which scripts/setup base installs") from error
+    if path.exists():
+        append(path, [])
+    elif not os.access(path.parent, os.W_OK | os.X_OK):
+        raise Refused(f"cannot write {path}: {path.parent} is no folder that can be written to")
 
 
 def record(report: Report, path: Path) -> list[str]:

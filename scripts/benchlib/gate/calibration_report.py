@@ -23,7 +23,7 @@ def write(folder: Path) -> None:
     found = calibration_tally.tallies(folder)
     content = {
         "schema_version": SCHEMA_VERSION,
-        "hours": round(sum(one["hours"] for one in found), 2),
+        "hours": round(sum(one["hours"] for one in found), 3),
         "streams": found,
         "targets": calibration_tally.targets(found),
     }

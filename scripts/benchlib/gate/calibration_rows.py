@@ -137,8 +137,9 @@ def entry(row: Sequence[Any], pairs: Sequence[Sequence[Any]]) -> Entry:
             wall_s=float(wall_s),
         )
         return Entry(block, int(check), int(layout))
-    except (ValueError, KeyError, IndexError) as error:
-        raise Refused(f"block {row[0] if row else '?'} of a calibration can't be read: {error}") from error
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        name = row[0] if isinstance(row, list) and row else "?"
+        raise Refused(f"block {name} of a calibration can't be read: {error}") from error
 
 
 def _pairs(rows: Sequence[Sequence[Any]]) -> Iterable[Pair]:

@@ -6,11 +6,12 @@ injections in the same order; then it measures. When it has found what it looked
 """
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchlib.errors import Refused
+from benchlib.errors import Refused, os_reason
 from benchlib.gate import calibration_rows as rows
 from benchlib.gate.calibration_rows import Entry
 from benchlib.gate.model import Block, Test
@@ -18,6 +19,12 @@ from benchlib.journal_file import JournalFile
 
 NAME = "search.jsonl"
 _LINE = "block of a search for what to inject"
+
+
+def count(folder: Path) -> int:
+    """How many blocks are kept in a stream's folder."""
+    path = folder / NAME
+    return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
 class Search:
@@ -43,10 +50,16 @@ class Search:
         line = self._before[self._used]
         if line["texts"] != dict(texts):
             self._before = self._before[: self._used]
-            self._path.write_text("".join(json.dumps(kept) + "\n" for kept in self._before), encoding="utf-8")
+            self._cut(sum(len(json.dumps(kept)) + 1 for kept in self._before))
             return None
         self._used += 1
         return rows.entry(line["block"], line["pairs"]).block
+
+    def _cut(self, size: int) -> None:
+        try:
+            os.truncate(self._path, size)
+        except OSError as error:
+            raise Refused(f"cannot write {self._path}: {os_reason(error)}") from error
 
     def append(self, texts: Mapping[str, str], block: Block) -> Block:
         """Keeps a block; returns it as it will be read again."""

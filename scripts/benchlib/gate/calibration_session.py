@@ -14,7 +14,7 @@ from typing import Any
 
 from benchlib import paths, units
 from benchlib.errors import Refused
-from benchlib.gate import calibration_size, planning, source
+from benchlib.gate import calibration_search, calibration_size, planning, source
 from benchlib.gate.calibration_cut import Cutter
 from benchlib.gate.calibration_kinds import ONE_TRY, Arms, Kind, Pair, beside, environments, scratch
 from benchlib.gate.calibration_search import Search
@@ -98,7 +98,9 @@ class Session:
 
     def _session_seed(self) -> int:
         """Another for every session, so that no order of runs comes twice."""
-        return random.Random(f"{self._seed}:{len(self._stream.entries)}").getrandbits(32)
+        kept = calibration_search.count(self._stream.folder)
+        looked = f":{kept}" if kept else ""
+        return random.Random(f"{self._seed}:{len(self._stream.entries)}{looked}").getrandbits(32)
 
     def _identity(self, machine: str) -> dict[str, Any]:
         """What must be the same in every session. Not the commit: many commits make one program."""
@@ -154,15 +156,19 @@ class Session:
             return {}
         if "injection" not in meta:
             assert asked.level is not None
-            search = Search(self._stream.folder, self._tests)
+            search, over = Search(self._stream.folder, self._tests), False
             try:
                 texts, rounds = self._size(asked.level, search, deadline)
                 self._stream.fix(injection=texts, sizing=rounds, sizing_s=round(search.seconds, 1))
+                over = True
+            except calibration_size.Unsized:
+                over = True  # another hour may show it, and must not be led the same way
+                raise
             except _Interrupted:
                 self._say("what to inject is not found yet; the same command goes on looking")
                 return {}
             finally:
-                search.close("injection" in self._stream.meta)
+                search.close(over)
         injection: Mapping[str, str] = self._stream.meta["injection"]
         return injection
 
@@ -205,7 +211,10 @@ class Session:
             raise Refused(f"all {PILOT_ATTEMPTS} blocks of the pilot were vetoed, so no check can be planned")
         pair_s = sum(block.wall_s for block in usable) / len(usable) / 2
         thresholds = thresholds_of(stream.meta)
-        plan = planning.plan(stream.tests, usable, thresholds, pair_s, self._budget_left(usable))
+        try:
+            plan = planning.plan(stream.tests, usable, thresholds, pair_s, self._budget_left(usable))
+        except planning.TooNoisy as reason:
+            raise Refused(f"{reason}; give --budget, which the pilot that was measured does for, too") from reason
         stream.fix(
             first_pairs=plan.first_pairs,
             second_pairs=plan.second_pairs,

@@ -125,10 +125,10 @@ def read_meta(folder: Path) -> dict[str, Any]:
         wrong = [name for name, kind in kinds.items() if not isinstance(meta[name], kind)]
     except (KeyError, TypeError) as error:
         raise Refused(f"{folder / META}: it lacks something, or has too much: {error}") from error
-    if meta["kind"] not in KINDS:
-        raise Refused(f"{folder / META}: its kind is {meta['kind']!r}, but must be one of {', '.join(KINDS)}")
     if wrong:
         raise Refused(f"{folder / META}: its {wrong[0]} is {meta[wrong[0]]!r}")
+    if meta["kind"] not in KINDS:
+        raise Refused(f"{folder / META}: its kind is {meta['kind']!r}, but must be one of {', '.join(KINDS)}")
     return meta
 
 

@@ -148,7 +148,8 @@ class Check:
         try:
             plan = planning.plan(self._gated, pilot, thresholds, _pair_s(pilot), self._budget_left())
         except planning.TooNoisy as reason:
-            raise _Restless(str(reason)) from reason
+            advice = "--budget, or --first-pairs, measures all the same, and says what it can detect"
+            raise _Restless(f"{reason}; {advice}") from reason
         self._found.notes += plan.sentences
         for sentence in plan.sentences:
             self._say(sentence)

@@ -234,7 +234,7 @@ def _keep(unfinished: Report, question: check.Question) -> None:
     try:
         check.write(unfinished, question.folder, question.gate.tests)
     except Refused as refusal:
-        _say(f"{refusal}; what was measured is in its {block_journal.NAME}")
+        _say(f"{refusal}; the blocks that were measured are in {block_journal.NAME} there")
 
 
 def _tell(report: Report, folder: Path) -> None:

@@ -29,6 +29,8 @@ def program(arm: Arm, work: Path, say: Callable[[str], None], interrupt: Interru
     if not lists.is_file() or OPTION not in lists.read_text(encoding="utf-8", errors="replace"):
         raise CannotCount(f"its sources are older than the option {OPTION}")
     folder, whole = arm.tree.parent / FOLDER, arm.tree.parent / WHOLE
+    if whole.is_file():
+        return folder / "readyq"
     try:
         with locked(work):
             if not whole.is_file():

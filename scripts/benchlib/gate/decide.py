@@ -254,7 +254,8 @@ def settled(judged: Sequence[Judged], confirmed: Sequence[Judged], how: str) -> 
     if undecided:
         if not unsettled:
             said.append(f"{_names(confirmed)} looked worse at first, but not in a second measurement {how}")
-        said.append(f"{_names(undecided)} stayed undecided, as the confirmation came in the place of more pairs")
+        more = ", as the confirmation came in the place of more pairs" if undecided[0].look == 1 else ""
+        said.append(f"{_names(undecided)} stayed undecided{more}")
     if said:
         return Outcome.INCONCLUSIVE, "; ".join(said)
     return Outcome.PASS, f"{_names(confirmed)} looked worse at first, but not in a second measurement {how}"

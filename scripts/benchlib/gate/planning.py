@@ -135,8 +135,7 @@ def _needed(spreads: Sequence[_Spread], thresholds: Thresholds) -> int:
         spread = max(decide.in_percent(one.of_pairs) for one in noisy)
         raise TooNoisy(
             f"the machine is too noisy: pairs of {', '.join(one.test.name for one in noisy)} vary by {spread:.0f} %, "
-            f"so that more than {MOST_PAIRS} a look would be needed to catch {thresholds.pass_percent:g} %; --budget, or "
-            "--first-pairs, measures all the same, and says what it can detect"
+            f"so that more than {MOST_PAIRS} a look would be needed to catch {thresholds.pass_percent:g} %"
         )
     return max(pairs for pairs in needed.values() if pairs)
 

@@ -53,7 +53,7 @@ def relinked(
                     _linked(head, links[1], seed + more, work, interrupt))  # fmt: skip
             if all(new.code_sha256 != old.code_sha256 for new, old in zip(pair, (base, head), strict=True)):
                 return pair
-    except _Cannot as reason:
+    except (_Cannot, Refused) as reason:  # whatever it is: they can be measured again as they are
         return str(reason)
     return f"{MOST_TRIES} other orders of the objects gave the same program"
 
