@@ -6,33 +6,29 @@ import json
 import os
 import signal
 import time
-from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from gate_machine import CALM, CELLS, TESTS, Arms, Machine, arm
+from gate_streams import GATED, THRESHOLDS, OtherArms, known_arms, measure, question  # noqa: F401
 
 from benchlib.errors import Refused
 from benchlib.gate import (
-    calibrate, calibration_figure, calibration_kinds, calibration_report, calibration_rows, calibration_search,
-    calibration_session, calibration_size, calibration_tally, decide, neighbour,
+    calibrate, calibration_kinds, calibration_rows, calibration_search, calibration_session, calibration_size,
+    calibration_tally, decide, neighbour,
 )  # fmt: skip
 from benchlib.gate.accounts import Accounts
-from benchlib.gate.calibration_cut import Cutter, Sizes, Whole, cut
 from benchlib.gate.calibration_kinds import KINDS, ONE_TRY, environments
 from benchlib.gate.calibration_search import Search
-from benchlib.gate.calibration_session import Question, Session
+from benchlib.gate.calibration_session import Session
 from benchlib.gate.calibration_stream import Stream
 from benchlib.gate.gate_file import Gate
 from benchlib.gate.measure import Measurement
-from benchlib.gate.model import Arm, Block, Metric, Outcome, Phase, Thresholds
+from benchlib.gate.model import Arm, Block, Metric, Phase, Thresholds
 from benchlib.interrupt import Interrupt
 
-THRESHOLDS = Thresholds(first_pairs=24, second_pairs=24)
-SIZES = Sizes(12, 12)
-GATED = tuple(test for test in TESTS if test.gated)
 ECHO = """#!/usr/bin/python3 -IS
 import json, os, sys
 told = 100 + int(os.environ.get("READYQ_INJECT", "spin=0")[5:])
@@ -40,161 +36,6 @@ run = sys.argv[sys.argv.index("--run-id") + 1]
 rest = {"throughput_ops_per_s": told, "cpu_ns_per_operation": 1, "sentinel_before_ns": 80, "sentinel_after_ns": 80}
 print(json.dumps({"schema_version": 1, "run_id": run, "status": "ok", "exit_reason": "ok", "operations": 1} | rest))
 """
-
-
-@pytest.fixture(autouse=True)
-def known_arms(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is built."""
-    monkeypatch.setattr(calibration_session, "Arms", Arms)
-
-
-def feed(cutter: Cutter, machine: Machine, checks: int) -> list[Block]:
-    """Measures as the cutter wants, until it has so many whole checks; all blocks."""
-    arms, blocks = Arms(KINDS["builds"]), []
-    while len(cutter.finished) < checks:
-        block = machine.block(cutter.want.phase, arms.of(cutter.want.layout), {})
-        cutter.feed(block)
-        blocks.append(block)
-    return blocks
-
-
-def question(kind: str, level: float | None = None, **more: Any) -> Question:
-    gate = Gate("test", THRESHOLDS, CELLS, TESTS)
-    known = {"given_thresholds": {}, "commit": None, "seed": 5, "budget_s": None}
-    return Question(kind=KINDS[kind], level=level, gate=gate, **(known | more))
-
-
-def measure(folder: Path, asked: Question, machine: Machine, blocks: int) -> Stream:
-    """A session that ends when the machine has measured so many blocks."""
-    said: list[str] = []
-    with Interrupt(said.append) as interrupt:
-        stream = Stream(folder)
-        session = Session(asked, stream, interrupt, said.append, machine.measurement)
-        session._goes_on = lambda deadline: machine.measured < blocks  # type: ignore[method-assign]
-        try:
-            session.run(0.0)
-        finally:
-            stream.close()
-    return stream
-
-
-def outcomes(checks: Sequence[Whole]) -> list[Outcome]:
-    return [check.outcome for check in checks]
-
-
-# Cutting.
-
-
-def test_checks_are_consecutive() -> None:
-    """Every block is in exactly one check, in its order, and each check is what the gate says of its blocks."""
-    cutter = Cutter(TESTS, THRESHOLDS, SIZES)
-    blocks = feed(cutter, Machine(noise=0.04, layouts=0.03, vetoes=0.02), 40)
-    place = 0
-    for check in cutter.finished:
-        assert check.began == place
-        place = check.ended + 1
-        mine = blocks[check.began : place]
-        looked = [block for block in mine if block.phase is not Phase.CONFIRM]
-        again = [block for block in mine if block.phase is Phase.CONFIRM]
-        number = 2 if any(block.phase is Phase.SECOND for block in looked) else 1
-        judged = decide.look(GATED, looked, THRESHOLDS, number)
-        expected = decide.overall(judged, looked, THRESHOLDS, number == 2)
-        assert expected
-        if again and check.outcome is not Outcome.INVALID:
-            suspects = [found.test for found in judged if found.outcome is Outcome.REGRESSION]
-            confirmed = decide.confirm(suspects, again, THRESHOLDS)
-            expected = decide.settled(judged, confirmed, "of the blocks that followed")
-        if check.outcome is not Outcome.INVALID:
-            assert (check.outcome, check.reason) == expected
-    assert place == len(blocks)
-    kinds = set(outcomes(cutter.finished))
-    assert {Outcome.PASS, Outcome.INCONCLUSIVE} <= kinds and any(check.suspected for check in cutter.finished)
-
-
-def test_cutting_again_gives_the_same() -> None:
-    cutter = Cutter(TESTS, THRESHOLDS, SIZES)
-    blocks = feed(cutter, Machine(noise=0.05, layouts=0.02, vetoes=0.03), 20)
-    assert cut(blocks, TESTS, THRESHOLDS, SIZES).finished == cutter.finished
-
-
-def test_only_who_is_undecided_looks_twice() -> None:
-    quiet, loud = Cutter(TESTS, THRESHOLDS, SIZES), Cutter(TESTS, THRESHOLDS, SIZES)
-    assert len(feed(quiet, Machine(noise=0.01), 5)) == 5 * SIZES.first
-    assert len(feed(loud, Machine(noise=0.2), 3)) == 3 * (SIZES.first + SIZES.second)
-    assert set(outcomes(loud.finished)) == {Outcome.INCONCLUSIVE}
-
-
-def test_each_check_and_confirmation_has_a_layout_of_its_own() -> None:
-    cutter, machine, arms = Cutter(TESTS, THRESHOLDS, SIZES), Machine(noise=0.01, bias=20), Arms(KINDS["builds"])
-    seen = []
-    while len(cutter.finished) < 3:
-        want = cutter.want
-        seen.append((want.check, want.phase, want.layout))
-        cutter.feed(machine.block(want.phase, arms.of(want.layout), {}))
-    assert list(dict.fromkeys(seen)) == [
-        (check, phase, 2 * (check - 1) + (phase is Phase.CONFIRM))
-        for check in (1, 2, 3)
-        for phase in (Phase.FIRST, Phase.CONFIRM)
-    ]
-
-
-def test_both_looks_of_a_check_have_one_layout() -> None:
-    cutter, machine, arms = Cutter(TESTS, THRESHOLDS, SIZES), Machine(noise=0.2), Arms(KINDS["builds"])
-    seen: dict[int, set[int]] = {}
-    while len(cutter.finished) < 3:
-        seen.setdefault(cutter.want.check, set()).add(cutter.want.layout)
-        cutter.feed(machine.block(cutter.want.phase, arms.of(cutter.want.layout), {}))
-    assert seen == {1: {0}, 2: {1}, 3: {2}}
-
-
-def test_a_check_ends_when_too_many_blocks_are_vetoed() -> None:
-    cutter, machine = Cutter(TESTS, THRESHOLDS, SIZES), Machine(vetoes=1.0)
-    blocks = feed(cutter, machine, 2)
-    assert outcomes(cutter.finished) == [Outcome.INVALID] * 2
-    assert len(blocks) == 4  # two of fourteen are more than a tenth, whatever the other twelve will be
-
-
-@pytest.mark.parametrize(
-    ("machine", "phase", "first", "more"),
-    [(Machine(noise=0.2), Phase.SECOND, 1, 2), (Machine(noise=0.01, bias=20), Phase.CONFIRM, 0, 2)],
-    ids=["both looks", "the confirmation alone"],
-)
-def test_vetoes_count_over_both_looks_and_over_the_confirmation_alone(
-    machine: Machine, phase: Phase, first: int, more: int
-) -> None:
-    cutter, arms = Cutter(TESTS, THRESHOLDS, SIZES), Arms(KINDS["builds"])
-    left = {Phase.FIRST: first, phase: more}
-    while not cutter.finished and left[phase]:
-        want = cutter.want
-        block = machine.block(want.phase, arms.of(want.layout), {})
-        spoilt, left[want.phase] = left[want.phase] > 0, left[want.phase] - 1
-        cutter.feed(replace(block, evidence=("a neighbour",)) if spoilt else block)
-    assert outcomes(cutter.finished) == [Outcome.INVALID]
-
-
-def test_where_there_is_no_second_look_the_first_is_the_last() -> None:
-    cutter = Cutter(TESTS, THRESHOLDS, Sizes(12, 0))
-    assert len(feed(cutter, Machine(noise=0.2), 2)) == 24
-    assert outcomes(cutter.finished) == [Outcome.INCONCLUSIVE] * 2
-
-
-def test_a_layout_that_misleads_is_cleared_by_the_next() -> None:
-    """Two builds of one commit, far apart by their layout: suspected often, a false alarm only if it comes twice."""
-    cutter = Cutter(TESTS, THRESHOLDS, SIZES)
-    feed(cutter, Machine(seed=3, noise=0.01, layouts=0.05), 60)
-    suspected = sum(check.suspected for check in cutter.finished)
-    alarms = outcomes(cutter.finished).count(Outcome.REGRESSION)
-    assert 20 < suspected and 0 < alarms < suspected
-
-
-# Rates.
-
-
-@pytest.mark.parametrize(("percent", "least", "most"), [(0, 0, 0), (2, 0, 0), (5, 55, 60), (20, 60, 60)])
-def test_rates_are_those_of_the_machine(percent: float, least: int, most: int) -> None:
-    cutter = Cutter(TESTS, THRESHOLDS, SIZES)
-    feed(cutter, Machine(seed=11, noise=0.02, bias=percent), 60)
-    assert least <= outcomes(cutter.finished).count(Outcome.REGRESSION) <= most
 
 
 # Sizing.
@@ -358,17 +199,6 @@ def test_a_stream_is_of_one_thing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert {path: path.read_bytes() for path in (tmp_path / "s").iterdir()} == before
 
 
-class OtherArms(Arms):
-    """On another machine, of another program."""
-
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given)
-        self.base = arm("BASE", "another")
-
-    def check(self, cells: Any) -> str:
-        return "other-2cpu"
-
-
 @pytest.mark.parametrize(
     ("is_known", "is_there", "built"),
     [(True, False, "0123456789ab"), (False, True, "0123456789ab"), (False, False, "HEAD")],
@@ -510,100 +340,6 @@ def test_broken_files_are_refused(tmp_path: Path, name: str, edit: Any, sentence
     path.write_text(edit(path.read_text()))
     with pytest.raises(Refused, match=sentence):
         Stream(tmp_path / "s")
-
-
-# Reports.
-
-
-def test_trials_needed_are_those_of_the_recipe() -> None:
-    assert [calibration_tally.trials_needed(hits, 0.01) for hits in range(4)] == [299, 473, 628, 773]
-    assert [calibration_tally.trials_needed(hits, 0.05) for hits in range(3)] == [59, 93, 124]
-
-
-@pytest.mark.parametrize("known", [True, False])
-def test_the_report_counts_and_tells(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, known: bool
-) -> None:
-    monkeypatch.setattr(calibration_report.source, "is_commit", lambda *_: known)
-    measure(tmp_path / "c" / "same", question("same", work=tmp_path), Machine(noise=0.01), 8 + 10 * 12)
-    machine = Machine(noise=0.004)
-    measure(tmp_path / "c" / "power-5", question("power", 5.0, work=tmp_path), machine, 220)
-    calibration_report.write(tmp_path / "c")
-    content = json.loads((tmp_path / "c" / "calibration.json").read_text())
-    alike, power = content["streams"]
-    assert alike["regressions"] == {"hits": 0, "of": 10, "low": 0.0, "high": 0.25887}
-    assert alike["outcomes"]["pass"] == alike["checks"] == 10
-    assert alike["check_s"] == {"median": 72.0 + 8 * 6, "longest": 72.0 + 8 * 6, "each": 72.0}  # 8: the pilot
-    assert alike["blocks"] == 120 and alike["hours"] == pytest.approx(128 * 6 / 3600, abs=0.001)  # 8 are the pilot's
-    assert power["regressions"]["hits"] == power["regressions"]["of"] == power["checks"] > 3
-    assert power["achieved_percent"]["one/throughput"]["percent"] == pytest.approx(5.0, abs=0.5)
-    wanted = {(one["kind"], one["what"]): one for one in content["targets"]}
-    assert wanted["same", "false alarms"]["checks_needed"] == 289
-    assert wanted["same", "false alarms"]["hours_needed"] == pytest.approx(289 * 72 / 3600, abs=0.01)
-    assert wanted["power", "missed"]["checks_needed"] == 59 - power["checks"]
-    text = (tmp_path / "c" / "calibration.md").read_text()
-    assert text == capsys.readouterr().out.removesuffix("\n")
-    assert "| 0 of 10 | 25.9 % at most |" in text
-    assert "by test" in text and f"one/throughput {power['checks']} of {power['checks']}" in text
-    assert ("scripts/gate --calibrate --kind power --level 5 --for" in text) == known and str(tmp_path) not in text
-    assert ("it is over: its commit" in text) != known
-    assert (tmp_path / "c" / "power-fake-2cpu.svg").read_text().count("caught: exit code 1") >= 1
-
-
-def test_each_machine_has_its_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Machines may have folders of their own under one report, and none is counted with another."""
-    here, there = tmp_path / "c" / "same", tmp_path / "c" / "other" / "same"
-    measure(here, question("same", work=tmp_path), Machine(noise=0.01), 8 + 3 * 12)
-    monkeypatch.setattr(calibration_session, "Arms", OtherArms)
-    monkeypatch.setattr(calibration_report.source, "is_commit", lambda *_: True)
-    measure(there, question("same", work=tmp_path), Machine(noise=0.01), 8 + 2 * 12)
-    calibration_report.write(tmp_path / "c")
-    content = json.loads((tmp_path / "c" / "calibration.json").read_text())
-    assert [(one["machine"], one["folder"], one["checks"]) for one in content["streams"]] == [
-        ("fake-2cpu", "same", 3), ("other-2cpu", "other/same", 2)
-    ]  # fmt: skip
-    text = (tmp_path / "c" / "calibration.md").read_text()
-    assert "| fake-2cpu | 0 of 3 |" in text and "| other-2cpu | 0 of 2 |" in text
-    assert "--folder c`" in text and "--folder other`" in text  # where each goes on
-
-
-def test_each_machine_has_a_figure_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn: list[Any] = []
-    monkeypatch.setattr(calibration_figure, "draw", lambda *given: drawn.append(given))
-    found = [{"machine": machine} for machine in ("b", "a", "b")]
-    calibration_report._draw(found, tmp_path)
-    assert drawn == [([found[1]], tmp_path, "power-a"), ([found[0], found[2]], tmp_path, "power-b")]
-
-
-def test_what_the_environment_spoilt_is_in_no_share(tmp_path: Path) -> None:
-    stream = measure(tmp_path / "c", question("same", work=tmp_path), Machine(noise=0.01, vetoes=0.06), 400)
-    found = calibration_tally.tally(stream.folder, stream.meta)
-    decided = found["checks"] - found["outcomes"]["invalid"]
-    assert found["check_s"]["each"] == pytest.approx(found["blocks"] * 6 / decided, abs=0.1), "its time is spent"
-    assert 0 < found["outcomes"]["invalid"] < found["checks"]
-    assert found["regressions"]["of"] == found["inconclusive"]["of"] == found["checks"] - found["outcomes"]["invalid"]
-
-
-def test_targets_are_of_the_level_and_of_the_longest_check() -> None:
-    share = {"hits": 299, "of": 299}
-    made = {"regressions": share, "inconclusive": {"hits": 0, "of": 299}, "check_s": {"median": 1.0, "longest": 601.0}}
-    made |= {"folder": "x", "machine": "fake-2cpu", "commit": "0123456789ab"}
-    made |= {"achieved_percent": {"one/throughput": {"percent": 5.2}, "two/throughput": {"percent": 2.0}}}
-    levels = [{"kind": "power", "level_percent": level} | made for level in (2.0, calibration_tally.CAUGHT_LEVEL)]
-    [caught] = calibration_tally.targets(levels)
-    assert (caught["what"], caught["level_percent"], caught["met"]) == ("missed", 5.0, True)
-    for low, fair in ((5.2, True), (5.4, False)):
-        levels[1]["achieved_percent"] = {"one/throughput": {"percent": 8.0, "low": low}, "two/throughput": {"percent": None}}
-        [found] = calibration_tally.targets(levels)
-        assert (found["fair"], found["met"]) == (fair, fair), "a slowdown of 8 % says little of one of 5 %"
-    found = calibration_tally.targets([{"kind": "builds", "level_percent": None} | made])
-    met = {one["what"]: one["met"] for one in found}
-    assert met == {"false alarms": False, "inconclusive": True, "seconds of the longest check": False}
-
-
-def test_the_report_of_nothing_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="holds no stream of a calibration yet"):
-        calibration_report.write(tmp_path)
 
 
 # The command line.
