@@ -160,6 +160,8 @@ def _outcomes(
 
 def run(words: Sequence[str]) -> int:
     options = parse(words)
+    if options.keep and not options.list:
+        make_folder(options.keep)  # before it takes seconds to ask the program what goes together
     job = Torture(options)
     numbers = [options.only] if options.only else list(range(1, options.runs + 1))
     if options.list:
@@ -168,8 +170,6 @@ def run(words: Sequence[str]) -> int:
     tell(f"torture: seed {job.seed}, {len(numbers)} runs of {paths.shown(job.program.path)}; "
          f"a round is {job.deck.round_size} runs")
     with contextlib.ExitStack() as stack:
-        if job.keep:
-            make_folder(job.keep)
         folder = job.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="readyq-torture-")))
         _torture(job, numbers, folder, options.jobs)
     scopes = ", ".join(f"{count} {scope}" for scope, count in sorted(job.scopes.items())) or "none"
