@@ -94,12 +94,12 @@ def _legend(report: Report) -> list[str]:
 def _counts(counts: Sequence[Count]) -> Section:
     """Those that differ first; where none does, the table may be skipped."""
     differing = words.changed(counts)
-    rows = [(count.name, words.number(count.base), words.number(count.head), _difference(count), count.note)
+    rows = [(count.name, words.number(count.base), words.number(count.head), _difference(count))
             for count in differing or counts]  # fmt: skip
     said = f"All {len(counts)} are equal in both."
     if differing:
         said = f"{len(differing)} of {len(counts)} differ; gate.json has the others too."
-    table = Table(("exact count", "BASE", "HEAD", "change", "note"), rows, ("BASE", "HEAD", "change"))
+    table = Table(("exact count", "BASE", "HEAD", "change"), rows, ("BASE", "HEAD", "change"))
     return Section("Exact counts", table, [said], folded=not differing, spare=not differing)
 
 
