@@ -40,6 +40,7 @@ class Machine:
     hidden: Mapping[str, float] = field(default_factory=lambda: {"one": 0.0, "two": 0.0})
     measured: int = 0
     injected: list[Mapping[str, str]] = field(default_factory=list)
+    seeds: list[int] = field(default_factory=list)  # that the orders of runs were drawn from, one a measurement
 
     def block(self, phase: Phase, arms: tuple[Arm, Arm], environments: Mapping[str, Mapping[str, str]]) -> Block:
         """The next one. It depends on the seed and on how many were before, and on nothing else that is random."""
@@ -71,8 +72,9 @@ class Machine:
         )
         return Pair(cell, order, base, head, "a", "b")
 
-    def measurement(self, *_: Any, **__: Any) -> "Measurement":
+    def measurement(self, *given: Any, **__: Any) -> "Measurement":
         """In place of that of benchlib.gate.measure."""
+        self.seeds.append(given[3])
         return Measurement(self)
 
 

@@ -16,7 +16,7 @@ from gate_streams import GATED, THRESHOLDS, OtherArms, known_arms, measure, ques
 
 from benchlib.errors import Refused
 from benchlib.gate import (
-    calibrate, calibration_kinds, calibration_rows, calibration_search, calibration_session, calibration_size,
+    calibrate, calibration_kinds, calibration_rows, calibration_session, calibration_size,
     calibration_tally, decide, neighbour,
 )  # fmt: skip
 from benchlib.gate.accounts import Accounts
@@ -267,13 +267,13 @@ def test_a_search_for_what_to_inject_goes_on_where_it_was(tmp_path: Path, cut: i
     asked, whole, first = question("power", 5.0, work=tmp_path), Machine(), Machine()
     wanted = measure(tmp_path / "whole", asked, whole, 200).meta
     assert "injection" not in measure(tmp_path / "s", asked, first, cut).meta and first.measured == cut
-    assert calibration_search.count(tmp_path / "s") == cut, "by which the next session's order is another"
     second = Machine(measured=cut)
     found = measure(tmp_path / "s", asked, second, 200).meta
     assert {name: found[name] for name in ("injection", "sizing", "sizing_s")} == {
         name: wanted[name] for name in ("injection", "sizing", "sizing_s")
     }
     assert not (tmp_path / "s" / "search.jsonl").exists()
+    assert first.seeds != second.seeds, "no order of runs comes twice"
 
 
 def test_a_search_forgets_what_it_would_not_measure_again(tmp_path: Path) -> None:
@@ -384,6 +384,15 @@ def test_the_command_goes_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert meta["kind"] == "power" and meta["machine"] == "fake-2cpu" and list(meta["cells"]) == [
         "pairs", "one-to-one", "pool"
     ]  # fmt: skip
+
+
+def test_a_signal_while_something_is_built_is_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Session, "run", stopped)
+    assert calibrate.run(options("--kind", "same", "--folder", str(tmp_path / "c"))) == 143
 
 
 # The neighbour.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas
 
-from benchlib import frame, gnuplot, series, style
+from benchlib import gnuplot, series, style
 from benchlib.load_latency import PERCENTILES, RATE, RATE_LABEL, THOUSAND, VALUE_LABEL, LoadLatency
 from benchlib.series import LINE
 

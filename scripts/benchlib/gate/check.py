@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchlib.errors import Refused
-from benchlib.gate import alike, arms, counts, decide, planning, relink, reports
+from benchlib.gate import alike, counts, decide, planning, relink, reports
 from benchlib.gate.gate_file import Gate
 from benchlib.gate.measure import Measurement
 from benchlib.gate.model import Arm, Block, Count, Judged, Outcome, Phase, Report, Test
