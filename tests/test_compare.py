@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas
 import pytest
 from conftest import ROOT
 from result_folder import INCORRECT, ResultFolder
@@ -140,7 +141,9 @@ BAD = {
     "no column 'pool.ready_lok' in this result; the nearest: pool.ready_lock": ["--axis", "pool.ready_lok"],
     "no column 'workers_' in this result; the nearest: workers": [*AXIS, "--by", "workers_"],
     "no column 'lock' in this result; the nearest: ": [*AXIS, "--by", "workload,lock"],
-    "no column 'nosuch' in this result; those that vary: workload, job_queue, ready_queue, ": ["--axis", "nosuch"],
+    "no column 'nosuch' in this result; those that vary: job_queue, ready_queue, workers, workload.workers, ": [
+        "--axis", "nosuch"
+    ],
     "no column 'throughput' in this result; the nearest: throughput_ops_per_s": [*AXIS, "--metric", "throughput"],
     "column 'verdict' holds no numbers, so it has no ratio": [*AXIS, "--metric", "verdict"],
     "column 'items_lost' holds no numbers, so it has no ratio": [*AXIS, "--metric", "items_lost"],
@@ -159,6 +162,14 @@ def test_what_cannot_be_compared_is_one_sentence(
         row["steal_ns"] = 0
     said = refused(made, *BAD[sentence])
     assert said.startswith(sentence) and len(said) < 160
+
+
+def test_a_setting_that_only_some_workloads_have_does_not_vary() -> None:
+    runs = pandas.DataFrame({
+        "workload": ["pairs", "pairs", "blast", "blast"], "workload.threads": [1, 2, None, None],
+        "workload.jobs": [None, None, 5, 5], "operations": [1, 2, 3, 4],
+    })  # fmt: skip
+    assert compare_cli.varying(runs, list(runs.columns)) == "; those that vary: workload.threads"
 
 
 def test_only_numbers_are_offered_as_a_metric(made: ResultFolder, refused: Callable[..., str]) -> None:

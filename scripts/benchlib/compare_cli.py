@@ -19,7 +19,7 @@ from benchlib.ratios import BEST, REGIME, Ratio
 
 METRIC = "throughput_ops_per_s"
 LIKELY = 4  # columns named to somebody who misspelled one
-SETTINGS = ("workload", "queue", "pool", "job_queue", "ready_queue", "workers", "arm", "check")
+SETTINGS = ("queue", "pool", "job_queue", "ready_queue", "workers", "arm", "check")
 ANY = math.inf  # of a slowdown
 EPILOG = """examples: scripts/compare results/.../ --axis pool --base uv --by workload.window
           scripts/compare results/.../ --axis pool --of tuned --base best --leave-out erts \\
@@ -100,9 +100,9 @@ def nearest(name: str, columns: Sequence[str]) -> str:
 
 
 def varying(runs: pandas.DataFrame, columns: Sequence[str]) -> str:
-    """What could be compared: the settings of which the result has several values."""
+    """What could be compared: the settings of which some workload was run with several values."""
     settings = [name for name in columns if name in SETTINGS or "." in name]
-    found = [name for name in settings if runs[name].nunique(dropna=False) > 1]
+    found = [name for name in settings if runs.groupby("workload")[name].nunique().max() > 1]
     return f"; those that vary: {', '.join(found)}" if found else ""
 
 
