@@ -128,7 +128,7 @@ static void test_duplicates(void **state)
 static void test_balanced_books(void **state)
 {
     (void)state;
-    const struct expected expected = {.lost = true, .duplicated = true, .words = "were lost", .chances = 20};
+    const struct expected expected = {.lost = true, .duplicated = true, .words = "were lost"};
     expect_violation("producer_consumer:consumers=1,window=64", DEFECT_BALANCES, &expected);
     expect_violation("producer_consumer:producers=2,consumers=2", DEFECT_BALANCES, &expected);
 }
@@ -136,7 +136,7 @@ static void test_balanced_books(void **state)
 static void test_reordering(void **state)
 {
     (void)state;
-    const struct expected expected = {.reordered = true, .words = "out of order", .chances = 20};
+    const struct expected expected = {.reordered = true, .words = "out of order"};
     expect_violation(loads[0], DEFECT_REORDERS, &expected);
     struct queue_traits traits = faulty_ops.traits;
     traits.order = QUEUE_ORDER_RELAXED;
@@ -164,14 +164,15 @@ static void test_inventions(void **state)
 static void test_false_empty(void **state)
 {
     (void)state;
-    // One thread may have emptied the queue before another that lost its processor is done, or no item was ever alone.
-    const struct expected expected = {.words = "answers EMPTY were false", .chances = 20};
     struct queue_traits inexact = faulty_ops.traits;
     inexact.empty_exact = false;
     for (size_t i = 0; i < LOADS; i++) {
         // Where every thread produces, there are producers to the end.
         const bool all_produce = strncmp(loads[i], "producer_consumer", 17) != 0;
         const enum defect defect = all_produce ? DEFECT_FALSE_EMPTY : DEFECT_HIDES_LAST;
+        // One of several such threads may empty the queue before another that lost its processor is done.
+        const unsigned chances = all_produce && strstr(loads[i], "threads=") ? 20 : 1;
+        const struct expected expected = {.words = "answers EMPTY were false", .chances = chances};
         expect_violation(loads[i], defect, &expected);
         struct outcome outcome;
         run_on(&outcome, loads[i], defect, &inexact);
