@@ -206,8 +206,10 @@ def test_a_file_can_be_required_before_there_is_anything_to_record(tmp_path: Pat
     (tmp_path / "link").symlink_to(tmp_path / "new")
     history_file.require(tmp_path / "link")
     assert (tmp_path / "link").is_symlink()
-    with pytest.raises(Refused, match="nowhere is no folder that can be written to"):
-        history_file.require(tmp_path / "nowhere" / "new")
+    (tmp_path / "program").touch(0o755)
+    for name in ("nowhere", "program"):
+        with pytest.raises(Refused, match=f"{name} is no folder that can be written to"):
+            history_file.require(tmp_path / name / "new")
     path = write(tmp_path / "h", [line(1)])
     before = path.read_bytes()
     history_file.require(path)

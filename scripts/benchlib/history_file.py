@@ -39,7 +39,7 @@ def require(path: Path) -> None:
         raise Refused(f"a history needs {error.name}, which scripts/setup base installs") from error
     if path.exists():
         append(path, [])
-    elif not os.access(path.parent, os.W_OK | os.X_OK):
+    elif not (path.parent.is_dir() and os.access(path.parent, os.W_OK | os.X_OK)):
         raise Refused(f"cannot write {path}: {path.parent} is no folder that can be written to")
 
 

@@ -108,10 +108,7 @@ def _link_of(arm: Arm) -> _Link:
         raise _Cannot(f"{arm.label} ({arm.given}) is a program without the build folder that it came from")
     if not arm.tree:
         _check_unchanged(arm, arm.build)
-    try:
-        code, out, err = tools.ask("ninja", "-C", str(arm.build), "-t", "commands", PROGRAM)
-    except Refused as refusal:
-        raise _Cannot(f"{arm.label} ({arm.given}) cannot be linked anew: {refusal}") from refusal
+    code, out, err = tools.ask("ninja", "-C", str(arm.build), "-t", "commands", PROGRAM)
     if code != 0:
         raise _Cannot(f"ninja does not tell how {arm.label} ({arm.given}) was linked: {err.rpartition(chr(10))[2]}")
     steps = [step for line in out.splitlines() for step in _steps(line)]
