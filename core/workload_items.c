@@ -10,9 +10,12 @@
 
 // Items taken between two ticks.
 #define QUANTUM 64u
-// EMPTY answers in a row after which a consumer leaves: with everything received, and with something missing.
+// EMPTY answers in a row after which a consumer leaves: with everything received, and with something missing; and how
+// many of the latter suffice when they took so long.
 #define EMPTIES_SETTLED 16u
 #define EMPTIES_MISSING 4000u
+#define EMPTIES_SLOW 400u
+#define SLOW_NS 1000000000u
 
 int workload_items_init(struct workload_items *items, const struct workload_run *run, unsigned producers,
                         unsigned consumers)
@@ -121,12 +124,28 @@ static uint64_t log_received(const struct item_log *log)
     return received;
 }
 
+bool workload_items_drought(struct items_drought *drought)
+{
+    if (drought->answers++ == 0)
+        drought->since_ns = clock_system_ns();
+    return drought->answers >= EMPTIES_MISSING ||
+           (drought->answers >= EMPTIES_SLOW && clock_system_ns() - drought->since_ns >= SLOW_NS);
+}
+
+// Counts an answer EMPTY after the last enqueue. Whether the consumer may leave.
+static bool has_drained(struct workload_items *items, struct items_drought *drought)
+{
+    const bool missing = total_received(items) < total_enqueued(items);
+    return workload_items_drought(drought) || (!missing && drought->answers >= EMPTIES_SETTLED);
+}
+
 uint64_t workload_items_drain(struct workload_items *items, struct workload_thread *self, unsigned consumer,
                               struct queue_loop *loop, uint64_t operations)
 {
     struct items_consumer *mine = &items->taken[consumer];
     uint64_t received = log_received(&mine->log);
-    unsigned empties = 0, idle = 0;
+    struct items_drought drought = {0};
+    unsigned idle = 0;
     while (!items->baseline) {
         int result;
         const bool finished = all_finished(items);
@@ -139,7 +158,8 @@ uint64_t workload_items_drain(struct workload_items *items, struct workload_thre
         workload_quiescent(self);
         if (count > 0) {
             mine->false_empty += emptied;
-            empties = idle = 0;
+            drought = (struct items_drought){0};
+            idle = 0;
             // Without this, a queue that invents items would be drained for ever.
             if (finished && received > 2 * total_enqueued(items) + EMPTIES_MISSING)
                 break;
@@ -148,7 +168,7 @@ uint64_t workload_items_drain(struct workload_items *items, struct workload_thre
         workload_reclaim(self);
         if (finished && result == QUEUE_EMPTY) {
             at_store_rel(&items->emptied, 1, AT(items_emptied_set, items_emptied_see));
-            if (++empties >= (total_received(items) >= total_enqueued(items) ? EMPTIES_SETTLED : EMPTIES_MISSING))
+            if (has_drained(items, &drought))
                 break;
         }
         thread_spin_round(idle++);

@@ -79,6 +79,17 @@ void workload_items_await(struct workload_items *items, struct workload_thread *
 uint64_t workload_items_drain(struct workload_items *items, struct workload_thread *self, unsigned consumer,
                               struct queue_loop *loop, uint64_t operations);
 
+// Answers EMPTY in a row, to one consumer, while items are missing; reset it to {0} by what comes.
+struct items_drought {
+    unsigned answers;
+    uint64_t since_ns; // by clock_system_ns
+};
+
+// By a consumer at each such answer. Returns whether what is missing is to be taken for lost: after some thousands of
+// answers, or hundreds within a second or more where each costs a turn on a machine that others keep busy, so that the
+// watchdog does not call a run stuck that has merely lost an item.
+bool workload_items_drought(struct items_drought *drought);
+
 // By verify: decides from what came out, by the order and exactness that the queue's traits promise.
 void workload_items_judge(struct workload_items *items, const struct workload_run *run,
                           struct workload_verdict *verdict);

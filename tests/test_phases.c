@@ -34,6 +34,8 @@ enum script {
     SCRIPT_STRAGGLE,     // thread 0 stays in the window until the others have cooled down for a while
     SCRIPT_GIVE_UP,      // thread 0 gives up in the window
     SCRIPT_IDLE,         // ticks, but nothing moves
+    SCRIPT_SLEEP,        // the same, in a short window
+    SCRIPT_LATE,         // nothing moves before the window is over by rights
     SCRIPT_HANG,         // thread 1 stops ticking in the window, the others go on
     SCRIPT_HANG_DRAIN,   // thread 1 never returns
     SCRIPT_HANG_ATTACH,  // thread 1 never attaches
@@ -50,6 +52,7 @@ struct fixture {
     _Atomic uint32_t stopped; // others that were told to stop
     bool left_alone;          // the straggler: they were, while it was in the window
     unsigned moments[3];
+    uint64_t entered_ns; // the late one: when it saw the window; 0: not yet
 };
 
 static void hang(void)
@@ -93,9 +96,19 @@ static void misbehave(struct fixture *fixture, struct workload_thread *self, enu
 
 static bool gets_anywhere(const struct fixture *fixture, const struct workload_thread *self)
 {
-    if (fixture->script == SCRIPT_IDLE)
+    if (fixture->script == SCRIPT_IDLE || fixture->script == SCRIPT_SLEEP)
         return false;
     return self->rank == 0 || fixture->script != SCRIPT_STARVE;
+}
+
+// Of one thread only. Twice the window has passed when it first does something.
+static bool is_too_early(struct fixture *fixture, enum workload_phase phase)
+{
+    if (fixture->script != SCRIPT_LATE)
+        return false;
+    if (phase == PHASE_WINDOW && fixture->entered_ns == 0)
+        fixture->entered_ns = clock_system_ns();
+    return phase < PHASE_WINDOW || clock_system_ns() - fixture->entered_ns < 2 * DURATION_NS;
 }
 
 static void body(struct workload_thread *self)
@@ -114,7 +127,7 @@ static void body(struct workload_thread *self)
         if (self->recording)
             seen->recorded++;
         workload_record(self, 0, 100);
-        operations += counts ? 3 : 0;
+        operations += counts && !is_too_early(fixture, phase) ? 3 : 0;
         self->observed += counts ? 10 : 0; // in runs of five
         self->handovers += counts ? 2 : 0;
         self->failed++;
@@ -177,15 +190,21 @@ static struct run_phases *make(struct fixture *fixture, enum script script, unsi
     return phases;
 }
 
-static struct run_phases *finish(struct fixture *fixture, enum script script, unsigned active, unsigned passive)
+static struct run_phases *finish_before(struct fixture *fixture, enum script script, unsigned active, unsigned passive,
+                                        uint64_t stuck_ns)
 {
-    struct run_phases *phases = make(fixture, script, active, passive, 10000000000u);
+    struct run_phases *phases = make(fixture, script, active, passive, stuck_ns);
     struct fault fault = {""};
     char detail[256] = "";
     int error;
     assert_int_equal(phases_run(phases, detail, sizeof detail, &error, &fault), PHASES_FINISHED);
     assert_string_equal(detail, "");
     return phases;
+}
+
+static struct run_phases *finish(struct fixture *fixture, enum script script, unsigned active, unsigned passive)
+{
+    return finish_before(fixture, script, active, passive, 10000000000u);
 }
 
 static void test_measures_own_windows(void **state)
@@ -307,6 +326,35 @@ static void test_load_stays_on(void **state)
     phases_destroy(phases);
 }
 
+static void test_window_without_operations_is_longer(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct run_phases *phases = finish(&fixture, SCRIPT_LATE, 1, 1);
+    struct phases_result result;
+    phases_measure(phases, &result);
+    assert_true(result.operations > 0);
+    assert_true(result.window_ns >= 2 * DURATION_NS);
+    for (unsigned moment = PHASES_OPENED; moment <= PHASES_CLOSED; moment++)
+        assert_int_equal(fixture.moments[moment], 1);
+    phases_destroy(phases);
+}
+
+// A watchdog that barks after the window is over leaves all to be joined and judged.
+static void test_window_is_not_longer_for_ever(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    const uint64_t stuck_ns = 300000000;
+    struct run_phases *phases = finish_before(&fixture, SCRIPT_SLEEP, 2, 1, stuck_ns);
+    struct phases_result result;
+    phases_measure(phases, &result);
+    assert_int_equal(result.operations, 0);
+    assert_true(result.window_ns >= DURATION_NS + stuck_ns);
+    assert_int_equal(at_load_rlx(&fixture.detached), 3);
+    phases_destroy(phases);
+}
+
 static void test_attach_failure_calls_all_off(void **state)
 {
     (void)state;
@@ -417,6 +465,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_runs_of_one_thread_are_measured),
         cmocka_unit_test(test_starved_thread_counts),
         cmocka_unit_test(test_load_stays_on),
+        cmocka_unit_test(test_window_without_operations_is_longer),
+        cmocka_unit_test(test_window_is_not_longer_for_ever),
         cmocka_unit_test(test_attach_failure_calls_all_off),
         cmocka_unit_test(test_give_up_stops_all),
         cmocka_unit_test(test_stuck_in_every_phase),

@@ -122,6 +122,26 @@ static void test_prefill_is_there(void **state)
     }
 }
 
+// The slow ones are told by their beginning, so that nobody waits here.
+static void test_drought_ends(void **state)
+{
+    (void)state;
+    const uint64_t long_ago = clock_system_ns() - 1000000000;
+    struct items_drought slow = {.answers = 398, .since_ns = long_ago};
+    assert_false(workload_items_drought(&slow));
+    assert_true(workload_items_drought(&slow));
+
+    struct items_drought brief = {.answers = 3998, .since_ns = clock_system_ns()};
+    const bool ended = workload_items_drought(&brief);
+    if (clock_system_ns() - brief.since_ns < 1000000000) // nobody stopped the machine meanwhile
+        assert_false(ended);
+    assert_true(workload_items_drought(&brief));
+
+    struct items_drought first = {.since_ns = long_ago};
+    assert_false(workload_items_drought(&first));
+    assert_true(first.since_ns > long_ago);
+}
+
 static void test_refusals(void **state)
 {
     (void)state;
@@ -185,6 +205,7 @@ int main(void)
         cmocka_unit_test(test_watching_now_and_then),
         cmocka_unit_test(test_shares_make_up_the_whole),
         cmocka_unit_test(test_prefill_is_there),
+        cmocka_unit_test(test_drought_ends),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_thinking),
         cmocka_unit_test(test_batches),

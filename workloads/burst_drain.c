@@ -24,8 +24,6 @@
 
 // Operations between two ticks.
 #define QUANTUM 64u
-// EMPTY answers in a row after which a consumer goes on without what is missing.
-#define EMPTIES_MISSING 4000u
 // Items of one round, of all producers.
 #define ROUND_MOST ((uint64_t)1 << 24)
 
@@ -208,7 +206,8 @@ static bool drain(struct workload_thread *self, struct state *state, struct side
 {
     const uint64_t first = me->received, start = clock_ticks();
     uint64_t last = start;
-    unsigned empties = 0, idle = 0;
+    struct items_drought drought = {0};
+    unsigned idle = 0;
     for (bool over = false; !over;) {
         int result;
         const unsigned done = drain_some(self, state, me, phase, &result);
@@ -219,8 +218,10 @@ static bool drain(struct workload_thread *self, struct state *state, struct side
         if (!done || !self->progress)
             workload_reclaim(self);
         const bool all = at_load_rlx(&state->out) >= at_load_rlx(&state->in);
-        empties = result == QUEUE_EMPTY ? empties + 1 : 0;
-        over = (all && (empties || state->items.baseline)) || empties >= EMPTIES_MISSING;
+        const bool empty = result == QUEUE_EMPTY;
+        if (!empty)
+            drought = (struct items_drought){0};
+        over = (all && (empty || state->items.baseline)) || (empty && workload_items_drought(&drought));
         idle = done || over ? 0 : idle + 1;
         if (idle)
             thread_spin_round(idle - 1);

@@ -330,12 +330,41 @@ static uint64_t rest_of_window(const struct run_phases *phases)
     return passed < phases->plan.duration_ns ? phases->plan.duration_ns - passed : 0;
 }
 
+// As all threads told when they entered the window.
+static uint64_t operations_before_window(const struct run_phases *phases)
+{
+    uint64_t total = 0;
+    for (unsigned i = 0; i < phases->started; i++)
+        total += phases->threads[i].span.start_operations;
+    return total;
+}
+
+// A window that is over with nothing completed in it tells only that the threads were kept from their processors, as
+// by the host of a virtual machine. So it stays open until something is completed. Where nothing is for as long as the
+// watchdog waits, it is closed all the same: all threads are there, and what became of the items can still be judged.
+static enum phases_end stay_until_completed(struct run_phases *phases)
+{
+    const uint64_t before = operations_before_window(phases), usual_ns = phases->plan.duration_ns;
+    struct watch watch = {.begun_ns = clock_system_ns()};
+    watch.looked_ns = watch.begun_ns;
+    while (!look(phases, RUN_ENTERED, &watch) && watch.operations == before) {
+        if (at_load_rlx(&phases->given_up))
+            return PHASES_GAVE_UP;
+        progress_line_show(&phases->line, state_names[RUN_ENTERED], watch.looked_ns,
+                           usual_ns + watch.looked_ns - watch.begun_ns, usual_ns, watch.operations);
+        rest(phases, NAP_NS);
+    }
+    return PHASES_FINISHED;
+}
+
 // All threads are in the window, and stay until it is over.
 static enum phases_end stay_in_window(struct run_phases *phases)
 {
     at_moment(phases, PHASES_OPENED);
     set_timers(phases, true);
-    const enum phases_end end = await(phases, RUN_ENTERED, rest_of_window(phases));
+    enum phases_end end = await(phases, RUN_ENTERED, rest_of_window(phases));
+    if (end == PHASES_FINISHED)
+        end = stay_until_completed(phases);
     set_timers(phases, false);
     if (end == PHASES_FINISHED)
         at_moment(phases, PHASES_CLOSING);

@@ -4,7 +4,8 @@
 //
 // Phases are check-ins: the controller sets a phase, each thread notices it at its next tick and checks in, and
 // only when all have does the clock of that phase run. So every thread is warm before the window opens, every
-// thread is in the window for at least `duration_ns`, and nobody lets the load drop while another still measures.
+// thread is in the window for at least `duration_ns`, and nobody lets the load drop while another still measures. A
+// window in which nothing was completed by then stays open until something is, for `stuck_ns` at most.
 //
 //   gather -> warm-up -> window -> cool-down -> drain        (or -> abort: a thread could not attach)
 //
