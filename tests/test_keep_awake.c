@@ -21,7 +21,7 @@ static struct topology topology;
 
 static void nap_ms(long ms)
 {
-    nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
+    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
 }
 
 // Children of `parent` that are no zombies; the first 64 into `found`.
@@ -83,10 +83,10 @@ static void test_their_time_is_not_ours(void **state)
     assert_int_equal(keep_awake_start(&awake, &topology, NULL, NULL), 0);
     getrusage(RUSAGE_SELF, &before);
     const uint64_t first_ns = keep_awake_cpu_ns(awake);
-    // They may have to wait for others.
+    // They may have to wait for others, the longer the more of these there are; looking often would be work of ours.
     uint64_t now_ns = first_ns;
-    for (unsigned naps = 0; naps < 1000 && now_ns < first_ns + 5000000; naps++) {
-        nap_ms(10);
+    for (unsigned ms = 10; ms < 60000 && now_ns < first_ns + 5000000; ms *= 2) {
+        nap_ms(ms);
         now_ns = keep_awake_cpu_ns(awake);
     }
     assert_true(now_ns > first_ns);
