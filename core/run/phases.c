@@ -371,11 +371,18 @@ static enum phases_end stay_in_window(struct run_phases *phases)
     return end;
 }
 
+// Its time counts from when the last thread came to it, or one that had to wait for a processor would have had less.
+static enum phases_end warm_up(struct run_phases *phases)
+{
+    set_phase(phases, WORD_WARMUP);
+    const enum phases_end end = await(phases, RUN_WARM, 0);
+    return end == PHASES_FINISHED ? await(phases, RUN_WARM, phases->plan.warmup_ns) : end;
+}
+
 // From warm-up to cool-down.
 static enum phases_end measure(struct run_phases *phases)
 {
-    set_phase(phases, WORD_WARMUP);
-    enum phases_end end = await(phases, RUN_WARM, phases->plan.warmup_ns);
+    enum phases_end end = warm_up(phases);
     if (end != PHASES_FINISHED)
         return end;
     set_phase(phases, WORD_WINDOW);
