@@ -22,7 +22,8 @@ const char *const run_counters_names[] = {
 
 const struct param run_params[] = {
     PARAM_NS(struct run_settings, warmup_ns, "100ms", 0, HOUR_NS, "Least time of warming up before the window"),
-    PARAM_NS(struct run_settings, duration_ns, "1s", 1000000, HOUR_NS, "Length of the window; longer if nothing was completed in it"),
+    PARAM_NS(struct run_settings, duration_ns, "1s", 1000000, HOUR_NS,
+             "Length of the window; longer if nothing was completed in it"),
     PARAM_NS(struct run_settings, stuck_ns, "10s", 10000000, HOUR_NS,
              "Time without any operation after which the run is stuck and fails"),
     PARAM_U64(struct run_settings, seed, "1", 0, UINT64_MAX, "", "Seed of everything random"),
