@@ -26,6 +26,7 @@ struct seen {
     uint64_t start, end;               // operations at the first tick in window and cool-down
     uint64_t start_failed, end_failed; //
     uint64_t recorded;                 // latencies offered in the window
+    uint64_t came_ns, entered_ns;      // before its first tick, and after the first that said window
 };
 
 enum script {
@@ -36,6 +37,8 @@ enum script {
     SCRIPT_IDLE,         // ticks, but nothing moves
     SCRIPT_SLEEP,        // the same, in a short window
     SCRIPT_LATE,         // nothing moves before the window is over by rights
+    SCRIPT_GIVE_UP_LATE, // nothing moves at all, and then thread 0 gives up
+    SCRIPT_TARDY,        // thread 1 comes to the warm-up when it would be over for the others
     SCRIPT_HANG,         // thread 1 stops ticking in the window, the others go on
     SCRIPT_HANG_DRAIN,   // thread 1 never returns
     SCRIPT_HANG_ATTACH,  // thread 1 never attaches
@@ -52,7 +55,6 @@ struct fixture {
     _Atomic uint32_t stopped; // others that were told to stop
     bool left_alone;          // the straggler: they were, while it was in the window
     unsigned moments[3];
-    uint64_t entered_ns; // the late one: when it saw the window; 0: not yet
 };
 
 static void hang(void)
@@ -68,6 +70,7 @@ static void note_phase(struct seen *seen, struct workload_thread *self, enum wor
     if (phase == PHASE_WINDOW && seen->phases[phase] == 0) {
         seen->start = operations;
         seen->start_failed = self->failed;
+        seen->entered_ns = clock_system_ns();
     }
     if (phase == PHASE_COOLDOWN && seen->phases[phase] == 0) {
         seen->end = operations;
@@ -77,11 +80,19 @@ static void note_phase(struct seen *seen, struct workload_thread *self, enum wor
     seen->recording_wrong |= self->recording != (phase == PHASE_WINDOW);
 }
 
+// Before twice the window has passed.
+static bool is_too_early(const struct seen *seen)
+{
+    return !seen->entered_ns || clock_system_ns() - seen->entered_ns < 2 * DURATION_NS;
+}
+
 static void misbehave(struct fixture *fixture, struct workload_thread *self, enum workload_phase phase)
 {
     if (fixture->script == SCRIPT_HANG && self->index == 1 && phase == PHASE_WINDOW)
         hang();
     if (fixture->script == SCRIPT_GIVE_UP && self->index == 0 && phase == PHASE_WINDOW)
+        workload_give_up(self);
+    if (fixture->script == SCRIPT_GIVE_UP_LATE && self->index == 0 && !is_too_early(&fixture->seen[0]))
         workload_give_up(self);
     if (fixture->script != SCRIPT_STRAGGLE)
         return;
@@ -96,28 +107,29 @@ static void misbehave(struct fixture *fixture, struct workload_thread *self, enu
 
 static bool gets_anywhere(const struct fixture *fixture, const struct workload_thread *self)
 {
-    if (fixture->script == SCRIPT_IDLE || fixture->script == SCRIPT_SLEEP)
+    switch (fixture->script) {
+    case SCRIPT_IDLE:
+    case SCRIPT_SLEEP:
+    case SCRIPT_GIVE_UP_LATE:
         return false;
-    return self->rank == 0 || fixture->script != SCRIPT_STARVE;
-}
-
-// Of one thread only. Twice the window has passed when it first does something.
-static bool is_too_early(struct fixture *fixture, enum workload_phase phase)
-{
-    if (fixture->script != SCRIPT_LATE)
-        return false;
-    if (phase == PHASE_WINDOW && fixture->entered_ns == 0)
-        fixture->entered_ns = clock_system_ns();
-    return phase < PHASE_WINDOW || clock_system_ns() - fixture->entered_ns < 2 * DURATION_NS;
+    case SCRIPT_LATE:
+        return !is_too_early(&fixture->seen[self->index]);
+    case SCRIPT_STARVE:
+        return self->rank == 0;
+    default:
+        return true;
+    }
 }
 
 static void body(struct workload_thread *self)
 {
     struct fixture *fixture = self->run->state;
     struct seen *seen = &fixture->seen[self->index];
-    const bool counts = self->role == &fixture->demand.roles[0] && gets_anywhere(fixture, self);
     uint64_t operations = 0;
     at_add_rlx(&fixture->bodies, 1);
+    if (fixture->script == SCRIPT_TARDY && self->index == 1)
+        nanosleep(&(struct timespec){.tv_nsec = 3 * WARMUP_NS}, NULL);
+    seen->came_ns = clock_system_ns();
     for (;;) {
         const enum workload_phase phase = workload_tick(self, operations);
         note_phase(seen, self, phase, operations);
@@ -127,7 +139,8 @@ static void body(struct workload_thread *self)
         if (self->recording)
             seen->recorded++;
         workload_record(self, 0, 100);
-        operations += counts && !is_too_early(fixture, phase) ? 3 : 0;
+        const bool counts = self->role == &fixture->demand.roles[0] && gets_anywhere(fixture, self);
+        operations += counts ? 3 : 0;
         self->observed += counts ? 10 : 0; // in runs of five
         self->handovers += counts ? 2 : 0;
         self->failed++;
@@ -350,8 +363,19 @@ static void test_window_is_not_longer_for_ever(void **state)
     struct phases_result result;
     phases_measure(phases, &result);
     assert_int_equal(result.operations, 0);
-    assert_true(result.window_ns >= DURATION_NS + stuck_ns);
+    assert_true(result.window_ns >= stuck_ns);
     assert_int_equal(at_load_rlx(&fixture.detached), 3);
+    phases_destroy(phases);
+}
+
+// Whoever comes late is as warm as the others when the window opens.
+static void test_warm_up_counts_from_the_last(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct run_phases *phases = finish(&fixture, SCRIPT_TARDY, 2, 1);
+    for (unsigned i = 0; i < 3; i++)
+        assert_true(fixture.seen[i].entered_ns - fixture.seen[i].came_ns >= WARMUP_NS);
     phases_destroy(phases);
 }
 
@@ -372,18 +396,25 @@ static void test_attach_failure_calls_all_off(void **state)
     phases_destroy(phases);
 }
 
-static void test_give_up_stops_all(void **state)
+static void expect_given_up(enum script script)
 {
-    (void)state;
     struct fixture fixture;
-    struct run_phases *phases = make(&fixture, SCRIPT_GIVE_UP, 2, 1, 10000000000u);
+    struct run_phases *phases = make(&fixture, script, 2, 1, 10000000000u);
     struct fault fault = {""};
     char detail[256];
     int error;
     assert_int_equal(phases_run(phases, detail, sizeof detail, &error, &fault), PHASES_GAVE_UP);
     assert_int_equal(at_load_rlx(&fixture.detached), 3);
+    assert_int_equal(fixture.moments[PHASES_CLOSING], 0);
     assert_int_equal(fixture.moments[PHASES_CLOSED], 0);
     phases_destroy(phases);
+}
+
+static void test_give_up_stops_all(void **state)
+{
+    (void)state;
+    expect_given_up(SCRIPT_GIVE_UP);
+    expect_given_up(SCRIPT_GIVE_UP_LATE);
 }
 
 // Stuck threads can't be joined, so the run takes place in a process of its own: the program itself, which gets
@@ -467,6 +498,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_load_stays_on),
         cmocka_unit_test(test_window_without_operations_is_longer),
         cmocka_unit_test(test_window_is_not_longer_for_ever),
+        cmocka_unit_test(test_warm_up_counts_from_the_last),
         cmocka_unit_test(test_attach_failure_calls_all_off),
         cmocka_unit_test(test_give_up_stops_all),
         cmocka_unit_test(test_stuck_in_every_phase),
