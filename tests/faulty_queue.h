@@ -9,7 +9,8 @@
 #include "core/queue_loops.h"
 #include "core/sync/lock.h"
 
-#define RING 4096u
+// So large that a fault which adds items does not fill it in a short run.
+#define RING 65536u
 
 enum defect {
     DEFECT_NONE,
@@ -21,6 +22,7 @@ enum defect {
     DEFECT_INVENTS_OTHERS, // of a producer that there is not
     DEFECT_FALSE_EMPTY,    // an item that is alone is not found at once
     DEFECT_HIDES_LAST,     // nor, as long as there are producers, for even longer
+    DEFECT_STUTTERS,       // gives an item only after 300 answers EMPTY
     DEFECT_BLINKS,         // says EMPTY with items in it, but only in the beginning
     DEFECT_LEAKS,          // keeps its elements
     DEFECT_GETS_STUCK,     // gives no more, and so, when it is full, takes no more
@@ -132,6 +134,8 @@ static bool hides(struct faulty *q)
 {
     if (q->defect == DEFECT_BLINKS)
         return ++q->hidden < 60 && q->hidden % 3 == 0;
+    if (q->defect == DEFECT_STUTTERS)
+        return q->tail > q->head && ++q->hidden % 301 != 0;
     if (q->tail - q->head != 1 || (q->defect != DEFECT_FALSE_EMPTY && q->defect != DEFECT_HIDES_LAST))
         return false;
     if (q->defect == DEFECT_HIDES_LAST && q->producers > 0)

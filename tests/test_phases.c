@@ -36,7 +36,7 @@ enum script {
     SCRIPT_GIVE_UP,      // thread 0 gives up in the window
     SCRIPT_IDLE,         // ticks, but nothing moves
     SCRIPT_SLEEP,        // the same, in a short window
-    SCRIPT_LATE,         // nothing moves before the window is over by rights
+    SCRIPT_LATE,         // nothing moves in the window before it is over by rights
     SCRIPT_GIVE_UP_LATE, // nothing moves at all, and then thread 0 gives up
     SCRIPT_TARDY,        // thread 1 comes to the warm-up when it would be over for the others
     SCRIPT_HANG,         // thread 1 stops ticking in the window, the others go on
@@ -113,7 +113,7 @@ static bool gets_anywhere(const struct fixture *fixture, const struct workload_t
     case SCRIPT_GIVE_UP_LATE:
         return false;
     case SCRIPT_LATE:
-        return !is_too_early(&fixture->seen[self->index]);
+        return !fixture->seen[self->index].entered_ns || !is_too_early(&fixture->seen[self->index]);
     case SCRIPT_STARVE:
         return self->rank == 0;
     default:
